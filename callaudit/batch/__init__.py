@@ -1,0 +1,1 @@
+"""Batches: a folder of recordings audited into the store, call by call, resumable."""

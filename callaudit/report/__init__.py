@@ -1,0 +1,1 @@
+"""Reports: one call or many, for a terminal, a browser, a spreadsheet or a program."""

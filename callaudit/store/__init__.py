@@ -1,0 +1,1 @@
+"""The store: what was heard and judged, kept in SQLite or PostgreSQL."""
