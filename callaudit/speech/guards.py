@@ -1,0 +1,64 @@
+"""Text that a recogniser invents: prompt echoes, loops, and the stock phrases of its training data.
+
+Whisper was trained on subtitles, so silence, music and noise come back as credits and thanks to an
+audience. Such text must never become evidence. Each guard names its reason, which is counted in
+`Transcript.dropped`.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from difflib import SequenceMatcher
+
+MAX_COMPRESSION_RATIO = 2.4
+"""Above this, text repeats itself (Whisper paper, section 4.5)."""
+
+_NOT_TEXT = re.compile(r"[^\w]+")
+_LOOP = re.compile(r"(.{1,8}?)\1{4,}")
+_CREDITS = re.compile(
+    r"字幕(?:by|由|製作|制作|组|志愿者|提供)|字幕.{0,6}索兰娅|amara\.?org|明镜(?:与点点|需要您|火拍)"
+    r"|(?:请不吝|不吝)点赞|点赞.{0,4}(?:订阅|转发|打赏)|订阅.{0,6}(?:频道|按钮|转发)"
+    r"|打赏支持|优优独播剧场|yoyotelevision|中文字幕志愿者|(?:谢谢|感谢)(?:您的|大家的?|各位)?(?:收看|观看|收听)"
+    r"|^(?:词曲|作词|作曲|编曲|李宗盛)+$|thanksforwatching|下(?:期|集|个视频)(?:再见|见)",
+    re.IGNORECASE,
+)
+_MAX_CHARS_PER_SECOND = 12.0
+
+
+def invented(text: str, prompt: str, duration_ms: int) -> str | None:
+    """Why a hypothesis cannot be what was said.
+
+    Args:
+        text: The recogniser's text of one utterance.
+        prompt: What the recogniser was primed with.
+        duration_ms: Length of the utterance's voice.
+
+    Returns:
+        ``prompt_echo``, ``credits``, ``loop`` or ``too_fast``; ``None`` for plausible text.
+    """
+    bare = _NOT_TEXT.sub("", text)
+    if not bare:
+        return None
+    echo = _NOT_TEXT.sub("", prompt)
+    if echo and SequenceMatcher(None, bare, echo, autojunk=False).ratio() >= 0.75:
+        return "prompt_echo"
+    if _CREDITS.search(bare):
+        return "credits"
+    if loops(text):
+        return "loop"
+    if len(bare) > 6 and len(bare) / max(duration_ms, 1) * 1000 > _MAX_CHARS_PER_SECOND:
+        return "too_fast"
+    return None
+
+
+def loops(text: str) -> bool:
+    """Whether text repeats itself as a stuck decoder does (5 times or more)."""
+    bare = _NOT_TEXT.sub("", text)
+    return bool(_LOOP.search(bare)) or compression_ratio(text) > MAX_COMPRESSION_RATIO
+
+
+def compression_ratio(text: str) -> float:
+    """Bytes of the text ÷ bytes compressed: high for repetitions."""
+    raw = text.encode()
+    return len(raw) / len(zlib.compress(raw)) if raw else 0.0

@@ -1,0 +1,402 @@
+"""Speech recognition of single utterances with Whisper (faster-whisper, CTranslate2).
+
+What is different from faster-whisper's own pipelines, and why:
+
+* One utterance per window, never a packing of several: borders and pauses are evidence.
+* The encoder sees the utterance plus a few seconds of true silence instead of 30 s. Whisper was
+  trained on windows padded with silence, so the padding is the spectrogram's floor, as its own
+  front end pads.
+* Utterances of like length, from any channel, share a batch.
+* Greedy decoding first; beam search only for what looks bad, on the same encoder output.
+
+The recogniser is primed with one neutral sentence for script and punctuation, never with words that
+a rule looks for: priming with prescribed phrases would invent compliance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from callaudit.audio.samples import SAMPLE_RATE_HZ
+from callaudit.calls import ModelInfo, Word
+from callaudit.errors import ModelUnavailable, TranscriptionFailed
+from callaudit.speech.allocator import tune_allocator
+from callaudit.speech.guards import compression_ratio, invented, loops, MAX_COMPRESSION_RATIO
+from callaudit.speech.models import ModelFiles
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float32]
+
+PROMPT = "以下是普通话的句子。"
+"""Primes for simplified script and punctuation; holds nothing that any rule looks for."""
+
+_FRAMES_PER_SECOND = 100  # of the spectrogram; the encoder halves it
+_WINDOW_FRAMES = 3000
+_SECONDS_PER_POSITION = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class DecodingOptions:
+    """How utterances are decoded.
+
+    Attributes:
+        prompt: Priming text.
+        margin_frames: Silence after the utterance that the encoder sees (10 ms each).
+        batch_frames: Bound on the frames of one batch.
+        beam_size: Beam for utterances whose greedy text looks bad; 1 turns it off.
+        beam_below: Mean log probability below which greedy text looks bad.
+    """
+
+    prompt: str = PROMPT
+    margin_frames: int = 400
+    batch_frames: int = 8000
+    beam_size: int = 5
+    beam_below: float = -0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One utterance to recognise.
+
+    Attributes:
+        start_ms: Where ``samples`` begin in the recording.
+        voice_start_ms, voice_end_ms: The voice itself, without padding.
+        samples: float32 [n], 16 kHz, with some padding around the voice.
+    """
+
+    channel: int
+    start_ms: int
+    voice_start_ms: int
+    voice_end_ms: int
+    samples: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """What was recognised in one segment.
+
+    Attributes:
+        text: Simplified Chinese; empty when nothing was recognised or the text was dropped.
+        words: With times in the recording.
+        log_probability: Mean per token.
+        no_speech: Probability that there was no speech.
+        mandarin: Probability of the language being Chinese.
+        decoding: ``greedy`` or ``beam``.
+        dropped: Why the recognised text was thrown away, with ``heard`` holding it.
+    """
+
+    text: str
+    words: tuple[Word, ...]
+    log_probability: float
+    no_speech: float
+    mandarin: float | None
+    decoding: str
+    dropped: str | None = None
+    heard: str = ""
+
+    @property
+    def confidence(self) -> float:
+        """0–1: geometric mean of the token probabilities."""
+        return math.exp(min(0.0, self.log_probability)) if self.text else 0.0
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Encoder output of one segment, kept for phrase confirmation.
+
+    Attributes:
+        states: float32 [positions, width].
+        positions: How many of them hold the segment itself, the rest is margin.
+    """
+
+    states: Floats
+    positions: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    tokens: list[int]
+    log_probability: float
+    no_speech: float
+    decoding: str
+
+
+class Recogniser:
+    """A loaded model. Loading takes about a second; keep one per worker process."""
+
+    def __init__(
+        self,
+        files: ModelFiles,
+        threads: int,
+        device: str = "auto",
+        compute_type: str = "auto",
+        options: DecodingOptions = DecodingOptions(),
+    ) -> None:
+        """Loads a model.
+
+        Args:
+            files: The model on disk.
+            threads: CPU threads.
+            device: ``auto``, ``cpu`` or ``cuda``.
+            compute_type: ``auto`` is int8 on CPU and float16 on GPU.
+            options: How to decode.
+
+        Raises:
+            ModelUnavailable: The files are no usable Whisper model, or the device is missing.
+        """
+        tune_allocator()
+        try:
+            import ctranslate2
+            from faster_whisper.feature_extractor import FeatureExtractor
+            from faster_whisper.tokenizer import Tokenizer
+            from faster_whisper.transcribe import get_suppressed_tokens
+            from tokenizers import Tokenizer as RawTokenizer
+
+            if device == "auto":
+                device = "cuda" if ctranslate2.get_cuda_device_count() > 0 else "cpu"
+            if compute_type == "auto":
+                compute_type = "float16" if device == "cuda" else "int8"
+            self._model = ctranslate2.models.Whisper(
+                str(files.folder),
+                device=device,
+                compute_type=compute_type,
+                intra_threads=threads,
+                inter_threads=1,
+            )
+            raw = RawTokenizer.from_file(str(files.folder / "tokenizer.json"))
+            self._tokenizer = Tokenizer(
+                raw, self._model.is_multilingual, task="transcribe", language="zh"
+            )
+        except (RuntimeError, ValueError, OSError) as cause:
+            reason = " ".join(str(cause).split())[:200]
+            raise ModelUnavailable(f"模型 {files.name} 载入失败（{files.folder}）：{reason}") from None
+        except Exception as cause:  # tokenizers raises bare Exception for a damaged file
+            raise ModelUnavailable(
+                f"模型 {files.name} 的 tokenizer.json 读不了（{files.folder}）：{cause}"
+            ) from None
+        self._storage = ctranslate2.StorageView
+        self._suppressed = list(get_suppressed_tokens(self._tokenizer, [-1]))
+        self._features = FeatureExtractor(feature_size=self._model.n_mels)
+        self.options = options
+        self.info = ModelInfo(files.name, files.sha256, self._model.compute_type)
+        self.device = device
+
+    def recognise(
+        self, segments: Sequence[Segment]
+    ) -> Iterator[tuple[int, Hypothesis, Encoded]]:
+        """Recognises utterances in batches of like length.
+
+        Yields:
+            Index into ``segments``, its hypothesis and encoder output, in no fixed order.
+
+        Raises:
+            TranscriptionFailed: The model failed on this input.
+        """
+        for batch in self._batches(segments):
+            chosen = [segments[index] for index in batch]
+            try:
+                results = self._recognise_batch(chosen)
+            except RuntimeError as cause:
+                raise TranscriptionFailed(f"识别失败：{' '.join(str(cause).split())[:200]}") from None
+            yield from ((index, *result) for index, result in zip(batch, results, strict=True))
+
+    def _batches(self, segments: Sequence[Segment]) -> Iterator[list[int]]:
+        order = sorted(range(len(segments)), key=lambda index: len(segments[index].samples))
+        batch: list[int] = []
+        for index in order:
+            frames = len(segments[index].samples) // 160 + self.options.margin_frames
+            if batch and (len(batch) + 1) * frames > self.options.batch_frames:
+                yield batch
+                batch = []
+            batch.append(index)
+        if batch:
+            yield batch
+
+    def _recognise_batch(self, segments: list[Segment]) -> list[tuple[Hypothesis, Encoded]]:
+        spectra = [self._features(segment.samples) for segment in segments]
+        encoded = self.encode(spectra)
+        states = self._storage.from_array(encoded)
+        drafts = self._decode(states, segments, beam_size=1)
+        if self.options.beam_size > 1:
+            weak = [index for index, draft in enumerate(drafts) if self._looks_bad(draft)]
+            if weak:
+                again = self._storage.from_array(encoded[weak])
+                beams = self._decode(
+                    again, [segments[i] for i in weak], beam_size=self.options.beam_size
+                )
+                for index, beam in zip(weak, beams, strict=True):
+                    if self._better(beam, drafts[index]):
+                        drafts[index] = beam
+        languages = self._languages(states)
+        frames = [spectrum.shape[1] for spectrum in spectra]
+        words = self._words(states, drafts, frames, segments)
+        results = []
+        for index, (segment, draft) in enumerate(zip(segments, drafts, strict=True)):
+            hypothesis = self._hypothesis(segment, draft, words[index], languages[index])
+            used = min(encoded.shape[1], (frames[index] + self.options.margin_frames) // 2)
+            results.append((hypothesis, Encoded(encoded[index, :used], frames[index] // 2)))
+        return results
+
+    def encode(self, spectra: list[Floats]) -> Floats:
+        """Encoder output [batch, positions, width] of log-mel spectra [mels, frames]."""
+        import numpy as np
+
+        longest = max(spectrum.shape[1] for spectrum in spectra) + self.options.margin_frames
+        frames = min(_WINDOW_FRAMES, longest + longest % 2)
+        padded = np.empty((len(spectra), spectra[0].shape[0], frames), np.float32)
+        for row, spectrum in zip(padded, spectra, strict=True):
+            used = min(frames, spectrum.shape[1])
+            row[:, :used] = spectrum[:, :used]
+            row[:, used:] = spectrum.min()
+        view = self._model.encode(self._storage.from_array(padded), to_cpu=True)
+        return np.asarray(view, dtype=np.float32)
+
+    def _decode(self, states: Any, segments: list[Segment], beam_size: int) -> list[_Draft]:
+        tokenizer = self._tokenizer
+        start = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
+        if self.options.prompt:
+            start = [tokenizer.sot_prev, *tokenizer.encode(" " + self.options.prompt), *start]
+        longest_s = max(len(segment.samples) for segment in segments) / SAMPLE_RATE_HZ
+        # Nobody speaks 12 tokens a second; a stuck decoder is stopped early.
+        budget = min(224, int(longest_s * 12) + 12)
+        results = self._model.generate(
+            states,
+            [start] * len(segments),
+            beam_size=beam_size,
+            max_length=len(start) + budget,
+            return_scores=True,
+            return_no_speech_prob=True,
+            suppress_blank=True,
+            suppress_tokens=self._suppressed,
+        )
+        name = "greedy" if beam_size == 1 else "beam"
+        return [
+            _Draft(result.sequences_ids[0], result.scores[0], result.no_speech_prob, name)
+            for result in results
+        ]
+
+    def _looks_bad(self, draft: _Draft) -> bool:
+        text = self._tokenizer.decode(draft.tokens)
+        return draft.log_probability < self.options.beam_below or loops(text)
+
+    def _better(self, beam: _Draft, greedy: _Draft) -> bool:
+        if compression_ratio(self._tokenizer.decode(beam.tokens)) > MAX_COMPRESSION_RATIO:
+            return False
+        if loops(self._tokenizer.decode(greedy.tokens)):
+            return True
+        return beam.log_probability >= greedy.log_probability
+
+    def _languages(self, states: Any) -> list[float | None]:
+        """Probability of Chinese for each utterance (``None`` for a one-language model)."""
+        if not self._model.is_multilingual:
+            return [None] * states.shape[0]
+        return [
+            sum(probability for name, probability in ranking if name in ("<|zh|>", "<|yue|>"))
+            for ranking in self._model.detect_language(states)
+        ]
+
+    def _words(
+        self, states: Any, drafts: list[_Draft], frames: list[int], segments: list[Segment]
+    ) -> list[tuple[Word, ...]]:
+        """Times and probabilities per character or word, from the cross-attention alignment."""
+        tokens = [
+            [token for token in draft.tokens if token < self._tokenizer.eot] for draft in drafts
+        ]
+        if not any(tokens):
+            return [()] * len(drafts)
+        aligned = self._model.align(
+            states,
+            list(self._tokenizer.sot_sequence),
+            tokens,
+            [max(2, count) for count in frames],
+            median_filter_width=7,
+        )
+        return [
+            self._words_of(ids, result, segment)
+            for ids, result, segment in zip(tokens, aligned, segments, strict=True)
+        ]
+
+    def _words_of(self, tokens: list[int], result: Any, segment: Segment) -> tuple[Word, ...]:
+        if not tokens:
+            return ()
+        pieces, piece_tokens = self._tokenizer.split_tokens_on_unicode([*tokens])
+        first_position: dict[int, int] = {}
+        for token_index, position in result.alignments:
+            first_position.setdefault(token_index, position)
+        last_ms = segment.start_ms + len(segment.samples) * 1000 // SAMPLE_RATE_HZ
+
+        def time_ms(token_index: int) -> int:
+            position = first_position.get(token_index)
+            if position is None:
+                return last_ms
+            offset_ms = round(position * _SECONDS_PER_POSITION * 1000)
+            return min(last_ms, segment.start_ms + offset_ms)
+
+        words = []
+        index = 0
+        for piece, ids in zip(pieces, piece_tokens, strict=True):
+            probabilities = result.text_token_probs[index : index + len(ids)]
+            mean = sum(probabilities) / len(probabilities) if probabilities else 0.0
+            start_ms, end_ms = time_ms(index), time_ms(index + len(ids))
+            words.append(Word(piece, start_ms, max(start_ms, end_ms), round(mean, 3)))
+            index += len(ids)
+        return tuple(words)
+
+    def _hypothesis(
+        self, segment: Segment, draft: _Draft, words: tuple[Word, ...], mandarin: float | None
+    ) -> Hypothesis:
+        text = simplify(self._tokenizer.decode(draft.tokens).strip())
+        duration_ms = segment.voice_end_ms - segment.voice_start_ms
+        hypothesis = Hypothesis(
+            text=text,
+            words=_fit_words(text, words),
+            log_probability=draft.log_probability,
+            no_speech=draft.no_speech,
+            mandarin=None if mandarin is None else round(mandarin, 3),
+            decoding=draft.decoding,
+        )
+        reason = invented(text, self.options.prompt, duration_ms)
+        if reason is None and draft.no_speech > 0.6 and draft.log_probability < -1.0:
+            reason = "no_speech"
+        if reason is None:
+            return hypothesis
+        return replace(hypothesis, text="", words=(), dropped=reason, heard=text)
+
+
+def _fit_words(text: str, words: tuple[Word, ...]) -> tuple[Word, ...]:
+    """Gives the words the simplified characters of ``text`` and drops outer blanks."""
+    raw = "".join(word.text for word in words)
+    lead = len(raw) - len(raw.lstrip())
+    if len(raw.strip()) != len(text):
+        return tuple(replace(word, text=simplify(word.text)) for word in words)
+    fitted = []
+    position = -lead
+    for word in words:
+        piece = text[max(0, position) : max(0, position + len(word.text))]
+        position += len(word.text)
+        if piece:
+            fitted.append(replace(word, text=piece))
+    return tuple(fitted)
+
+
+def simplify(text: str) -> str:
+    """Traditional to simplified characters (OpenCC t2s)."""
+    return str(_converter().convert(text))
+
+
+def _converter() -> Any:
+    global _CONVERTER  # noqa: PLW0603 - loading the dictionaries takes a while
+    if _CONVERTER is None:
+        import opencc
+
+        _CONVERTER = opencc.OpenCC("t2s")
+    return _CONVERTER
+
+
+_CONVERTER: Any = None
