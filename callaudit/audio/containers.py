@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 _WAV_CODES = frozenset({0x01, 0x02, 0x03, 0x06, 0x07, 0x11, 0x31, 0x55, 0xFFFE})
 """PCM, MS ADPCM, float, A-law, µ-law, IMA ADPCM, GSM 6.10, MP3, extensible."""
+
+_WAV_UNCOMPRESSED = frozenset({0x01, 0x03, 0x06, 0x07, 0xFFFE})
 
 _UNKNOWN_SIZE = 0x7FFF_F000
 """Data sizes from here on are placeholders of programs that write WAV into a pipe."""
@@ -34,22 +37,22 @@ _NOT_AUDIO = (
     (b"#EXTM3U", "播放列表（HLS）"),
     (b"ffconcat", "播放列表（ffconcat）"),
     (b"[playlist]", "播放列表（PLS）"),
-    (b"<?xml", "XML 文本（例如 DASH 播放列表或 SVG 图片）"),
+    (b"<?xml", " XML 文本（例如 DASH 播放列表或 SVG 图片）"),
     (b"<MPD", "播放列表（DASH）"),
-    (b"<svg", "SVG 图片"),
-    (b"%PDF", "PDF 文档"),
+    (b"<svg", " SVG 图片"),
+    (b"%PDF", " PDF 文档"),
     (b"PK\x03\x04", "压缩包或 Office 文档"),
-    (b"\x1f\x8b", "gzip 压缩文件"),
-    (b"Rar!", "RAR 压缩包"),
-    (b"7z\xbc\xaf", "7z 压缩包"),
-    (b"\x89PNG", "PNG 图片"),
-    (b"\xff\xd8\xff", "JPEG 图片"),
-    (b"GIF8", "GIF 图片"),
-    (b"\x1aE\xdf\xa3", "Matroska/WebM 视频容器"),
-    (b"0&\xb2u", "ASF/WMA 容器"),
-    (b"FLV\x01", "FLV 视频"),
+    (b"\x1f\x8b", " gzip 压缩文件"),
+    (b"Rar!", " RAR 压缩包"),
+    (b"7z\xbc\xaf", " 7z 压缩包"),
+    (b"\x89PNG", " PNG 图片"),
+    (b"\xff\xd8\xff", " JPEG 图片"),
+    (b"GIF8", " GIF 图片"),
+    (b"\x1aE\xdf\xa3", " Matroska/WebM 视频容器"),
+    (b"0&\xb2u", " ASF/WMA 容器"),
+    (b"FLV\x01", " FLV 视频"),
     (b"\x7fELF", "可执行程序"),
-    (b"SQLite format 3", "SQLite 数据库"),
+    (b"SQLite format 3", " SQLite 数据库"),
 )
 
 
@@ -74,8 +77,8 @@ class Container:
     empty: bool = False
 
 
-class Unrecognised(Exception):
-    """Not a permitted container; the argument says in Chinese what it is instead."""
+class UnrecognisedError(Exception):
+    """Not a permitted container; the argument says so in Chinese, and what it is instead."""
 
 
 class _Bytes:
@@ -98,13 +101,13 @@ def recognise(fd: int) -> Container:
     """Names the container of an open file and what it promises.
 
     Raises:
-        Unrecognised: Not a container that callaudit reads.
+        UnrecognisedError: Not a container that callaudit reads.
     """
     data = _Bytes(fd)
     head = data.at(0, 64)
     if head[:4] in (b"RIFF", b"RF64", b"RIFX"):
         if head[8:12] != b"WAVE":
-            raise Unrecognised("RIFF 容器，但里面不是 WAVE 声音")
+            raise UnrecognisedError("是 RIFF 容器，但里面不是 WAVE 声音")
         return _wav(data)
     if head[:4] == b"fLaC":
         return _flac(data)
@@ -121,7 +124,9 @@ def recognise(fd: int) -> Container:
         return _flac(data, start)
     if (found := _mpeg_frames(data, start)) is not None:
         return found
-    raise Unrecognised(_what_instead(data, head))
+    raise UnrecognisedError(
+        f"不是录音，内容是{_what_instead(data, head)}；支持 WAV、MP3、M4A/AAC、OGG、FLAC、AMR"
+    )
 
 
 def _what_instead(data: _Bytes, head: bytes) -> str:
@@ -149,13 +154,15 @@ def _wav(data: _Bytes) -> Container:
         if name == b"ds64":
             long_size = struct.unpack("<Q", data.at(position + 16, 8).ljust(8, b"\0"))[0]
         elif name == b"fmt ":
-            code, channels, rate, byte_rate, block, _ = struct.unpack(
-                order + "HHIIHH", data.at(position + 8, 16).ljust(16, b"\0")
+            code, _, rate, _, block = struct.unpack(
+                order + "HHIIH", data.at(position + 8, 14).ljust(14, b"\0")
             )
             if code not in _WAV_CODES:
-                raise Unrecognised(f"WAV，但其中的编码（0x{code:04x}）不受支持")
-            if code in (0x01, 0x03, 0x06, 0x07, 0xFFFE):
-                byte_rate = rate * block  # some recorders write a wrong byte rate for PCM
+                raise UnrecognisedError(
+                    f"是 WAV 文件，但其中的编码（0x{code:04X}）不受支持，请转换成 PCM 再审核"
+                )
+            if code in _WAV_UNCOMPRESSED:  # the header's own byte rate is often wrong
+                byte_rate = rate * block
         elif name == b"data":
             present = data.size - position - 8
             if size == 0xFFFF_FFFF and long_size:
@@ -164,10 +171,11 @@ def _wav(data: _Bytes) -> Container:
                 return replace(found, empty=size == 0, cut=size > 0, promised_ms=None)
             if size == 0 or (_UNKNOWN_SIZE <= size <= 0xFFFF_FFFF and size > present):
                 return replace(found, open_ended=True)
-            promised = size * 1000 // byte_rate if byte_rate else None
-            return replace(found, promised_ms=promised, cut=size > present)
+            if byte_rate:  # a few bytes too few are a careless header, not a lost piece
+                return replace(found, promised_ms=size * 1000 // byte_rate)
+            return replace(found, cut=size > present)
         position += 8 + size + size % 2
-    raise Unrecognised("WAV，但文件头里的块多得不正常")
+    raise UnrecognisedError("是 WAV 文件，但文件头里的块多得不正常，文件已损坏")
 
 
 def _flac(data: _Bytes, start: int = 0) -> Container:
@@ -194,6 +202,9 @@ def _ogg(data: _Bytes) -> Container:
 
 
 _AMR_NB = (12, 13, 15, 17, 19, 20, 26, 31, 5, 0, 0, 0, 0, 0, 0, 0)
+_AMR_MOST_FRAMES = 4_320_000
+"""A day: far too long already, so a file of empty frames need not be counted to its end."""
+
 _AMR_WB = (17, 23, 32, 36, 40, 46, 50, 58, 60, 5, 0, 0, 0, 0, 0, 0)
 """Bytes of a frame after its header byte, by frame type (RFC 4867, 5.3)."""
 
@@ -203,7 +214,7 @@ def _amr(data: _Bytes, start: int, label: str, sizes: tuple[int, ...]) -> Contai
         return Container("amr", label, empty=True)
     steps = [1 + size for size in sizes]
     frames, carry = 0, start
-    while carry < data.size:
+    while carry < data.size and frames < _AMR_MOST_FRAMES:
         block = data.at(carry, 1 << 20)
         position = 0
         while position < len(block):
@@ -245,6 +256,9 @@ def _id3_end(data: _Bytes) -> int:
         size = size << 7 | byte & 0x7F
     return 10 + size + (10 if head[5] & 0x10 else 0)
 
+
+_Parser = Callable[[bytes], tuple[int, int, int] | None]
+"""From the first bytes of a frame to its (bytes, samples, rate)."""
 
 _MP3_KBPS = {
     1: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
@@ -288,9 +302,8 @@ def _mpeg_frames(data: _Bytes, start: int) -> Container | None:
     return None
 
 
-def _chain(block: bytes, parse: object, at_end: bool) -> int | None:
+def _chain(block: bytes, parse: _Parser, at_end: bool) -> int | None:
     """Where in the block frames begin that follow each other without a gap."""
-    assert callable(parse)
     position = block.find(b"\xff")
     while 0 <= position < len(block):
         place, frames = position, 0
@@ -305,9 +318,8 @@ def _chain(block: bytes, parse: object, at_end: bool) -> int | None:
     return None
 
 
-def _tail_is_cut(tail: bytes, parse: object) -> bool:
+def _tail_is_cut(tail: bytes, parse: _Parser) -> bool:
     """Whether the last frame of a chain of frames reaches beyond the end."""
-    assert callable(parse)
     place = _chain(tail, parse, at_end=True)
     while place is not None and (frame := parse(tail[place : place + 7])):
         if place + frame[0] > len(tail):

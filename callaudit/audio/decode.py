@@ -9,6 +9,8 @@ compared with what header and metadata promise. Whatever is wrong is one Chinese
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -20,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from callaudit.audio.containers import Container, Unrecognised, fits_extension, recognise
+from callaudit.audio.containers import Container, UnrecognisedError, fits_extension, recognise
 from callaudit.audio.samples import SAMPLE_RATE_HZ, Audio, SampleFile
 from callaudit.errors import (
     CallAuditError,
@@ -33,7 +35,7 @@ from callaudit.errors import (
 
 __all__ = ["Audio", "AudioLimits", "escaped", "read_recording"]
 
-_HEADER_TOLERANCE_MS = 250
+_HEADER_TOLERANCE_MS = 500
 """Encoder delay and padding make decoded and promised length differ by less than this."""
 
 _METADATA_TOLERANCE_MS = 2000
@@ -61,6 +63,19 @@ class AudioLimits:
     timeout_s: float = 900.0
     cpu_s: int = 600
     memory_bytes: int = 1 << 30
+
+
+_PROGRAM = Path(__file__).with_name("decoder_process.py")
+_BROKEN_INSTALLATION = 78
+
+_OPEN_FAULTS = {
+    errno.ENOENT: "文件不存在，请检查路径",
+    errno.EACCES: "没有读取权限",
+    errno.EPERM: "没有读取权限",
+    errno.ENOTDIR: "路径中间有一段不是文件夹，请检查路径",
+    errno.ENAMETOOLONG: "文件名过长，无法打开",
+    errno.ELOOP: "打开时文件被换成了符号链接，请重试",
+}
 
 
 def escaped(name: str) -> str:
@@ -94,15 +109,16 @@ def read_recording(
         if size == 0:
             raise EmptyAudio(f"{name}：文件是空的（0 字节），请检查录音是否已经写完")
         if size > limits.max_file_bytes:
-            raise TooLong(
-                f"{name}：文件有 {size / 2**20:.0f} MB，超过上限 {limits.max_file_bytes / 2**20:.0f} MB"
-            )
+            most = f"{limits.max_file_bytes / 2**20:.0f} MB"
+            raise TooLong(f"{name}：文件有 {size / 2**20:.0f} MB，超过上限 {most}")
         container = _container(path, fd, name)
         before = _identity(fd)
-        file = SampleFile()
+        file = _sample_file()
         answer = _run_decoder(fd, file, container, limits, name)
         if _identity(fd) != before:
             raise UnreadableAudio(f"{name}：读取过程中文件发生了变化（可能仍在录制），请稍后重试")
+    except OSError as error:
+        raise UnreadableAudio(f"{name}：读取失败（{error.strerror}），请检查磁盘或网络") from error
     finally:
         os.close(fd)
     duration_ms = int(answer["frames"]) * 1000 // SAMPLE_RATE_HZ
@@ -129,14 +145,12 @@ def _open_regular(path: Path, name: str) -> tuple[int, int]:
             raise UnreadableAudio(f"{name}：{_kind(found.st_mode)}，只接受普通文件")
         # Without O_NONBLOCK, a pipe put in the file's place meanwhile would block for ever.
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise UnreadableAudio(f"{name}：文件不存在，请检查路径") from None
-    except PermissionError:
-        raise UnreadableAudio(f"{name}：没有读取权限") from None
-    except (OSError, UnicodeEncodeError, ValueError) as error:
-        code = getattr(error, "errno", None)
+    except (OSError, ValueError) as error:
+        code = (error.errno if isinstance(error, OSError) else None) or 0
+        if code in (errno.EMFILE, errno.ENFILE):
+            raise InfrastructureError("打开的文件数已达系统上限，请提高 ulimit -n") from None
         raise UnreadableAudio(
-            f"{name}：无法打开（{os.strerror(code) if code else '文件名无效'}）"
+            f"{name}：{_OPEN_FAULTS.get(code, '无法打开，请检查路径和磁盘')}"
         ) from None
     opened = os.fstat(fd)
     if not stat.S_ISREG(opened.st_mode) or opened.st_ino != found.st_ino:
@@ -162,10 +176,8 @@ def _container(path: Path, fd: int, name: str) -> Container:
         )
     try:
         container = recognise(fd)
-    except Unrecognised as reason:
-        raise UnreadableAudio(
-            f"{name}：不是可以读取的录音，内容是{reason}；支持 WAV、MP3、M4A/AAC、OGG、FLAC、AMR"
-        ) from None
+    except UnrecognisedError as reason:
+        raise UnreadableAudio(f"{name}：{reason}") from None
     if container.empty:
         raise EmptyAudio(f"{name}：只有 {container.label} 文件头，没有声音数据")
     return container
@@ -179,6 +191,15 @@ def _identity(fd: int) -> tuple[str, int, int]:
         position += len(block)
     found = os.fstat(fd)
     return digest.hexdigest(), found.st_size, found.st_mtime_ns
+
+
+def _sample_file() -> SampleFile:
+    try:
+        return SampleFile()
+    except OSError as error:
+        raise InfrastructureError(
+            f"无法在临时文件夹里建立文件（{error.strerror}），请检查磁盘空间、权限和 TMPDIR"
+        ) from error
 
 
 def _run_decoder(
@@ -197,31 +218,43 @@ def _run_decoder(
         # two channels of 16 bit, and one more frame before the excess is noticed
         "file_bytes": limits.max_seconds * SAMPLE_RATE_HZ * 4 + (16 << 20),
     }
-    kept = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "SYSTEMROOT")
+    kept = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME")
     environment = {key: os.environ[key] for key in kept if key in os.environ}
     # One arena: with many, glibc reserves 64 MB of address space for each thread.
     environment |= {"LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "1"}
-    program = Path(__file__).with_name("decoder_process.py")
-    with subprocess.Popen(
-        [sys.executable, "-P", "-s", str(program)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        pass_fds=(fd, file.fd),
-        env=environment,
-    ) as process:
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-s", str(_PROGRAM)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(fd, file.fd),
+            env=environment,
+            bufsize=0,
+        )
+    except OSError as error:
+        raise InfrastructureError(
+            f"解码程序无法启动（{error.strerror}），请检查内存、进程数和打开文件数的上限"
+        ) from error
+    with process:
+        assert process.stdin is not None and process.stdout is not None
         try:
-            out, _ = process.communicate(json.dumps(request).encode() + b"\n", limits.timeout_s)
+            with contextlib.suppress(BrokenPipeError):  # its exit code says more
+                process.stdin.write(json.dumps(request).encode() + b"\n")
+                process.stdin.flush()
+            code = process.wait(limits.timeout_s)
+            # One line, in the pipe's buffer; whatever a hijacked decoder writes, no more is read.
+            out = process.stdout.read(1 << 16)
         except subprocess.TimeoutExpired:
-            process.kill()
             raise UnreadableAudio(
-                f"{name}：解码超过 {limits.timeout_s:.0f} 秒仍未完成，已放弃，文件可能已损坏"
+                f"{name}：解码超过 {limits.timeout_s:g} 秒仍未完成，已放弃，文件可能已损坏"
             ) from None
-        except BaseException:
+        finally:
             process.kill()
-            raise
-    if process.returncode != 0 or not out:
-        raise UnreadableAudio(f"{name}：{_how_it_ended(process.returncode)}，文件可能已损坏")
+    if code == _BROKEN_INSTALLATION:
+        raise InfrastructureError("解码程序无法启动：找不到 PyAV，请重新安装 callaudit")
+    if code != 0 or not out:
+        raise UnreadableAudio(f"{name}：{_how_it_ended(code)}，文件可能已损坏")
     answer: dict[str, Any] = json.loads(out)
     if "fault" in answer:
         raise _fault(answer, container, limits, name)
@@ -232,7 +265,7 @@ def _how_it_ended(code: int) -> str:
     if code == -signal.SIGXCPU:
         return "解码耗用的处理器时间超过上限，已中止"
     if code < 0:
-        return f"解码进程异常退出（信号 {signal.Signals(-code).name}）"
+        return f"解码进程被信号 {-code} 中止"
     return f"解码进程异常退出（代码 {code}）"
 
 
@@ -242,14 +275,14 @@ def _fault(
     """The exception for a fault that the decoder process names."""
     fault = answer["fault"]
     if fault == "too_long":
-        length = f"长 {answer['seconds'] / 3600:.1f} 小时，" if "seconds" in answer else ""
-        return TooLong(f"{name}：录音{length}超过上限 {limits.max_seconds / 3600:g} 小时")
+        return TooLong(f"{name}：录音长度超过上限 {_hours(limits.max_seconds)}，请拆分后再审核")
     if fault == "disk_full":
         return InfrastructureError("临时文件夹已满，放不下解码后的声音，请清理磁盘或设置 TMPDIR")
     if fault == "damaged" and container.cut:
         return Incomplete(f"{name}：录音不完整，{container.label} 文件被截断，请重新取得这个文件")
+    rates = f"{limits.min_rate_hz}–{limits.max_rate_hz} Hz"
     sentences = {
-        "rate": f"采样率 {answer.get('rate')} Hz 不在 {limits.min_rate_hz}–{limits.max_rate_hz} Hz 之内",
+        "rate": f"采样率 {answer.get('rate')} Hz 不在 {rates} 之内",
         "channels": f"有 {answer.get('channels')} 个声道，只接受单声道或双声道",
         "codec": f"{container.label} 里的编码 {answer.get('codec')} 不受支持",
         "no_audio": f"{container.label} 文件里没有音轨",
@@ -279,7 +312,8 @@ def _check_length(
     promised = container.promised_ms
     if promised is None and container.format == "mov":
         promised = answer["header_ms"]
-    cut = container.cut or answer["cut"]
+    # The demuxer sees a piece that is cut off; of WAV the header tells it better.
+    cut = container.cut or (answer["cut"] and container.format != "wav")
     missing = promised is not None and duration_ms < promised - _HEADER_TOLERANCE_MS
     if answer["frames"] == 0:
         if cut or missing:
@@ -287,7 +321,8 @@ def _check_length(
         raise EmptyAudio(f"{name}：文件里没有任何声音采样")
     if missing:
         raise Incomplete(
-            f"{name}：录音不完整，文件头写明 {_seconds(promised)} 秒，实际只有 {_seconds(duration_ms)} 秒"
+            f"{name}：录音不完整，文件头写明 {_seconds(promised)} 秒，"
+            f"实际只有 {_seconds(duration_ms)} 秒"
         )
     warnings = []
     if expected_ms is not None:
@@ -306,6 +341,10 @@ def _check_length(
     if cut:
         warnings.append("文件结尾不完整，但长度与元数据相符")
     return warnings
+
+
+def _hours(seconds: int) -> str:
+    return f"{seconds / 3600:g} 小时" if seconds % 3600 == 0 else f"{seconds / 60:g} 分钟"
 
 
 def _seconds(ms: int | None) -> str:

@@ -11,18 +11,20 @@ from __future__ import annotations
 
 import array
 import errno
-import io
 import json
 import math
 import os
 import resource
 import sys
-from typing import Any
+from typing import Any, BinaryIO
 
-import av
-import av.audio.resampler
-import av.error
-import av.subtitles.stream  # PyAV imports it with the first stream: by then nothing can be opened
+try:
+    import av
+    import av.audio.resampler
+    import av.error
+    import av.subtitles.stream  # PyAV wants it with the first stream, when nothing can be opened
+except ImportError:
+    sys.exit(78)  # EX_CONFIG: tells a broken installation from a broken recording
 
 OUTPUT_RATE_HZ = 16_000
 CODECS = frozenset(
@@ -38,7 +40,7 @@ LOUDEST_FLOAT = 16.0
 """Float samples beyond this are not sound at full scale 1.0 (24 dB too loud): refused."""
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The recording is not decoded; carries the fault's name and its figures."""
 
     def __init__(self, fault: str, **details: Any) -> None:
@@ -64,26 +66,25 @@ def give_up_privileges(memory_bytes: int, cpu_s: int, file_bytes: int) -> None:
 def check_shape(rate: int, channels: int, request: dict[str, Any]) -> None:
     """Refuses sample rates and channel counts beyond the limits."""
     if not request["min_rate_hz"] <= rate <= request["max_rate_hz"]:
-        raise Refused("rate", rate=rate)
+        raise RefusedError("rate", rate=rate)
     if not 1 <= channels <= 2:
-        raise Refused("channels", channels=channels)
+        raise RefusedError("channels", channels=channels)
 
 
 def check_finite(frame: av.AudioFrame) -> None:
     """Refuses NaN, infinity and absurd values in float samples."""
-    kind = {"flt": "f", "dbl": "d"}[frame.format.packed.name]
+    values = array.array({"flt": "f", "dbl": "d"}[frame.format.packed.name])
+    channels = frame.layout.nb_channels
+    per_plane = frame.samples * (1 if frame.format.is_planar else channels) * values.itemsize
     for plane in frame.planes:
-        count = frame.samples * (1 if frame.format.is_planar else frame.layout.nb_channels)
-        values = memoryview(plane).cast("B")[: count * array.array(kind).itemsize].cast(kind)
-        if not math.isfinite(sum(values)):
-            raise Refused("non_finite")
-        if max(max(values), -min(values)) > LOUDEST_FLOAT:
-            raise Refused("out_of_range")
+        values.frombytes(memoryview(plane).cast("B")[:per_plane])
+    if not math.isfinite(sum(values)):
+        raise RefusedError("non_finite")
+    if values and (max(values) > LOUDEST_FLOAT or min(values) < -LOUDEST_FLOAT):
+        raise RefusedError("out_of_range")
 
 
-def decode(
-    source: io.RawIOBase, sink: io.BufferedWriter, request: dict[str, Any]
-) -> dict[str, Any]:
+def decode(source: BinaryIO, sink: BinaryIO, request: dict[str, Any]) -> dict[str, Any]:
     """Decodes, resamples and writes; returns what the parent needs to know."""
     options = {
         "format_whitelist": request["format"],
@@ -101,18 +102,18 @@ def decode(
     )
     audio = container.streams.audio
     if not audio:
-        raise Refused("no_audio")
+        raise RefusedError("no_audio")
     stream = audio[0]
     context = stream.codec_context
     if context is None or context.codec.name not in CODECS:
-        raise Refused("codec", codec=context.codec.name if context else "?")
+        raise RefusedError("codec", codec=context.codec.name if context else "?")
     context.thread_count = 1
     check_shape(context.sample_rate, context.layout.nb_channels, request)
     header_ms = None
     if stream.duration is not None and stream.time_base is not None:
         header_ms = int(stream.duration * stream.time_base * 1000)
         if header_ms > request["max_seconds"] * 1000:
-            raise Refused("too_long", seconds=header_ms / 1000)
+            raise RefusedError("too_long", seconds=header_ms / 1000)
 
     resampler = av.audio.resampler.AudioResampler(format="s16", rate=OUTPUT_RATE_HZ)
     shape: tuple[int, int] | None = None
@@ -136,6 +137,7 @@ def decode(
             frames = packet.decode()
         except av.error.InvalidDataError:
             bad_packets += 1
+            cut = True  # unless whole packets follow
             continue
         for frame in frames:
             found = (frame.sample_rate, frame.layout.nb_channels)
@@ -143,17 +145,19 @@ def decode(
                 check_shape(*found, request)
                 shape = found
             elif found != shape:
-                raise Refused("shape_changes")
+                raise RefusedError("shape_changes")
             if frame.format.packed.name in ("flt", "dbl") and context.codec.name.startswith(
                 "pcm_f"
             ):
                 check_finite(frame)
             written += write(resampler.resample(frame))
             if written > most:
-                raise Refused("too_long", seconds=written / OUTPUT_RATE_HZ)
+                raise RefusedError("too_long", seconds=written / OUTPUT_RATE_HZ)
     if shape is not None:
         written += write(resampler.resample(None))
     sink.flush()
+    if bad_packets > max(3, packets // 100):
+        raise RefusedError("damaged")
     return {
         "codec": context.codec.name,
         "frames": written,
@@ -172,12 +176,12 @@ def main() -> None:
     """Reads the request, decodes, answers."""
     av.logging.set_level(None)
     request = json.loads(sys.stdin.readline())
-    source = os.fdopen(request["source_fd"], "rb", buffering=0)
+    source = os.fdopen(request["source_fd"], "rb")
     sink = os.fdopen(request["sink_fd"], "wb", buffering=1 << 20)
     give_up_privileges(request["memory_bytes"], request["cpu_s"], request["file_bytes"])
     try:
         answer = decode(source, sink, request)
-    except Refused as refusal:
+    except RefusedError as refusal:
         answer = refusal.answer
     except MemoryError:
         answer = {"fault": "memory"}

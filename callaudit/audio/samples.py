@@ -127,7 +127,8 @@ class Audio:
         if not 0 <= channel < self.channels:
             raise IndexError(f"channel {channel} of {self.channels}")
         rows = self._read(start_ms * SAMPLES_PER_MS, end_ms * SAMPLES_PER_MS)
-        return rows[channel].copy() if self.channels > 1 else rows[channel]
+        one: Floats = rows[channel].copy() if self.channels > 1 else rows[channel]
+        return one
 
     def blocks(self, block_ms: int = 30_000, overlap_ms: int = 0) -> Iterator[tuple[int, Floats]]:
         """Goes through the recording in blocks of all channels.
