@@ -133,6 +133,8 @@ class Utterance:
         channel: Channel of the recording it was heard on, from 0.
         text: Simplified Chinese with punctuation, digits as heard.
         confidence: 0–1, how far the text can be trusted; ``None`` if not known.
+        words: With their times, where they are known.
+        mandarin: Probability that the language is Mandarin; ``None`` if not known.
     """
 
     id: int
@@ -143,6 +145,7 @@ class Utterance:
     text: str
     confidence: float | None = None
     words: tuple[Word, ...] = ()
+    mandarin: float | None = None
 
     @property
     def span(self) -> Span:

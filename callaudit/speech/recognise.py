@@ -20,8 +20,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from callaudit.audio.samples import SAMPLE_RATE_HZ
-from callaudit.calls import ModelInfo, Word
+from callaudit.audio.samples import Audio
+from callaudit.calls import ModelInfo, Span, Word
 from callaudit.errors import ModelUnavailable, TranscriptionFailed
 from callaudit.speech.allocator import tune_allocator
 from callaudit.speech.guards import compression_ratio, invented, loops, MAX_COMPRESSION_RATIO
@@ -65,16 +65,26 @@ class Segment:
     """One utterance to recognise.
 
     Attributes:
-        start_ms: Where ``samples`` begin in the recording.
-        voice_start_ms, voice_end_ms: The voice itself, without padding.
-        samples: float32 [n], 16 kHz, with some padding around the voice.
+        audio: The recording; samples are read when the segment's batch comes up.
+        channel: Channel it is on.
+        window: What the recogniser hears: the voice with a little padding.
+        voice: The voice itself.
     """
 
+    audio: Audio
     channel: int
-    start_ms: int
-    voice_start_ms: int
-    voice_end_ms: int
-    samples: Floats
+    window: Span
+    voice: Span
+
+    @property
+    def samples(self) -> Floats:
+        """float32 [n], 16 kHz."""
+        return self.audio.window(self.channel, self.window.start_ms, self.window.end_ms)
+
+    @property
+    def frames(self) -> int:
+        """Spectrogram frames of the window."""
+        return self.window.duration_ms * _FRAMES_PER_SECOND // 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +185,9 @@ class Recogniser:
             )
         except (RuntimeError, ValueError, OSError) as cause:
             reason = " ".join(str(cause).split())[:200]
-            raise ModelUnavailable(f"模型 {files.name} 载入失败（{files.folder}）：{reason}") from None
+            raise ModelUnavailable(
+                f"模型 {files.name} 载入失败（{files.folder}）：{reason}"
+            ) from None
         except Exception as cause:  # tokenizers raises bare Exception for a damaged file
             raise ModelUnavailable(
                 f"模型 {files.name} 的 tokenizer.json 读不了（{files.folder}）：{cause}"
@@ -187,9 +199,7 @@ class Recogniser:
         self.info = ModelInfo(files.name, files.sha256, self._model.compute_type)
         self.device = device
 
-    def recognise(
-        self, segments: Sequence[Segment]
-    ) -> Iterator[tuple[int, Hypothesis, Encoded]]:
+    def recognise(self, segments: Sequence[Segment]) -> Iterator[tuple[int, Hypothesis, Encoded]]:
         """Recognises utterances in batches of like length.
 
         Yields:
@@ -203,14 +213,16 @@ class Recogniser:
             try:
                 results = self._recognise_batch(chosen)
             except RuntimeError as cause:
-                raise TranscriptionFailed(f"识别失败：{' '.join(str(cause).split())[:200]}") from None
+                raise TranscriptionFailed(
+                    f"识别失败：{' '.join(str(cause).split())[:200]}"
+                ) from None
             yield from ((index, *result) for index, result in zip(batch, results, strict=True))
 
     def _batches(self, segments: Sequence[Segment]) -> Iterator[list[int]]:
-        order = sorted(range(len(segments)), key=lambda index: len(segments[index].samples))
+        order = sorted(range(len(segments)), key=lambda index: segments[index].frames)
         batch: list[int] = []
         for index in order:
-            frames = len(segments[index].samples) // 160 + self.options.margin_frames
+            frames = segments[index].frames + self.options.margin_frames
             if batch and (len(batch) + 1) * frames > self.options.batch_frames:
                 yield batch
                 batch = []
@@ -262,7 +274,7 @@ class Recogniser:
         start = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
         if self.options.prompt:
             start = [tokenizer.sot_prev, *tokenizer.encode(" " + self.options.prompt), *start]
-        longest_s = max(len(segment.samples) for segment in segments) / SAMPLE_RATE_HZ
+        longest_s = max(segment.window.duration_ms for segment in segments) / 1000
         # Nobody speaks 12 tokens a second; a stuck decoder is stopped early.
         budget = min(224, int(longest_s * 12) + 12)
         results = self._model.generate(
@@ -329,14 +341,14 @@ class Recogniser:
         first_position: dict[int, int] = {}
         for token_index, position in result.alignments:
             first_position.setdefault(token_index, position)
-        last_ms = segment.start_ms + len(segment.samples) * 1000 // SAMPLE_RATE_HZ
+        last_ms = segment.window.end_ms
 
         def time_ms(token_index: int) -> int:
             position = first_position.get(token_index)
             if position is None:
                 return last_ms
             offset_ms = round(position * _SECONDS_PER_POSITION * 1000)
-            return min(last_ms, segment.start_ms + offset_ms)
+            return min(last_ms, segment.window.start_ms + offset_ms)
 
         words = []
         index = 0
@@ -352,7 +364,6 @@ class Recogniser:
         self, segment: Segment, draft: _Draft, words: tuple[Word, ...], mandarin: float | None
     ) -> Hypothesis:
         text = simplify(self._tokenizer.decode(draft.tokens).strip())
-        duration_ms = segment.voice_end_ms - segment.voice_start_ms
         hypothesis = Hypothesis(
             text=text,
             words=_fit_words(text, words),
@@ -361,7 +372,7 @@ class Recogniser:
             mandarin=None if mandarin is None else round(mandarin, 3),
             decoding=draft.decoding,
         )
-        reason = invented(text, self.options.prompt, duration_ms)
+        reason = invented(text, self.options.prompt, segment.voice.duration_ms)
         if reason is None and draft.no_speech > 0.6 and draft.log_probability < -1.0:
             reason = "no_speech"
         if reason is None:
