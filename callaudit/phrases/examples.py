@@ -1,0 +1,70 @@
+"""The examples inside phrasebooks: every phrase carries sentences in which it is and is not said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from callaudit.calls import PhraseHit, Role, Utterance
+from callaudit.phrases.matcher import Matcher
+from callaudit.phrases.model import Phrase
+
+_MS_PER_CHARACTER = 220
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleFailure:
+    """An example that does not hold.
+
+    Attributes:
+        expected: ``hit`` or ``miss``.
+        found: What was found of the phrase, if anything.
+    """
+
+    phrase: str
+    place: str
+    example: str
+    expected: str
+    found: PhraseHit | None
+
+    def __str__(self) -> str:
+        if self.found is None:
+            return f"{self.place}: 话术 {self.phrase} 在例句“{self.example}”里没有找到"
+        sure = "" if self.found.certain else "（存疑）"
+        return (
+            f"{self.place}: 话术 {self.phrase} 不该在例句“{self.example}”里找到，"
+            f"却找到了“{self.found.quote}”{sure}（说法“{self.found.variant}”，"
+            f"得分 {self.found.score:.2f}）"
+        )
+
+
+def say(text: str, role: Role, number: int = 0, start_ms: int = 0) -> Utterance:
+    """An utterance of given text at an ordinary rate of speech, for examples and trials."""
+    end_ms = start_ms + _MS_PER_CHARACTER * max(1, len(text))
+    return Utterance(number, role, 0, start_ms, end_ms, text)
+
+
+def check_examples(matcher: Matcher) -> tuple[ExampleFailure, ...]:
+    """Examples of all phrases that do not hold: hits must be certain, misses leave no trace."""
+    return tuple(
+        failure for phrase in matcher.phrasebook for failure in _check(matcher, phrase)
+    )
+
+
+def _check(matcher: Matcher, phrase: Phrase) -> list[ExampleFailure]:
+    failures: list[ExampleFailure] = []
+    for expected, examples in (("hit", phrase.examples.hit), ("miss", phrase.examples.miss)):
+        for example in examples:
+            hits = [
+                hit
+                for hit in matcher.find([say(example, phrase.role or Role.AGENT)]).hits
+                if hit.phrase == phrase.id
+            ]
+            if expected == "hit" and not any(hit.certain for hit in hits):
+                failures.append(
+                    ExampleFailure(phrase.id, phrase.place, example, expected, None)
+                )
+            if expected == "miss" and hits:
+                failures.append(
+                    ExampleFailure(phrase.id, phrase.place, example, expected, hits[0])
+                )
+    return failures

@@ -1,0 +1,219 @@
+"""A compiled phrasebook: phrases, their variants and the wordings those stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from callaudit.calls import Role
+from callaudit.phrases.notation import Piece, Site, spoken
+from callaudit.phrases.notation import Literal as LiteralPiece
+from callaudit.phrases.text import fold
+
+Severity = Literal["none", "minor", "major", "serious"]
+Strictness = Literal["exact", "phonetic", "acoustic"]
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What a phrase's scores must reach, 0–1.
+
+    Attributes:
+        accept: Phonetic similarity from which a hit is certain; above 1 means never.
+        uncertain: Similarity from which a hit is shown to a person.
+        acoustic: Acoustic score from which a candidate is certain.
+    """
+
+    accept: float
+    uncertain: float
+    acoustic: float
+
+
+# By number of syllables: (accept, uncertain). A short phrase is easily hit by chance, a false
+# accusation is worse than a missed one; an alignment of n syllables carries about n times the
+# evidence of one. Above 1 = phonetics alone never decides.
+_REQUIRED = {1: (2.0, 2.0), 2: (2.0, 0.99), 3: (0.97, 0.88), 4: (0.86, 0.76), 5: (0.82, 0.72)}
+_REQUIRED_LONG = (0.78, 0.66)
+_BANNED = {1: (2.0, 2.0), 2: (2.0, 0.99), 3: (2.0, 0.97), 4: (0.95, 0.86), 5: (0.92, 0.83)} | {
+    6: (0.88, 0.79), 7: (0.88, 0.79)
+}  # fmt: skip
+_BANNED_LONG = (0.85, 0.76)
+_ACOUSTIC, _ACOUSTIC_BANNED = 0.5, 0.8
+
+
+def default_thresholds(syllables: int, banned: bool, homophones: bool) -> Thresholds:
+    """Thresholds of a wording by its length.
+
+    Args:
+        syllables: Syllables that are fixed (slots and gaps do not count).
+        banned: Whether hitting it is an accusation.
+        homophones: Whether a two-syllable wording may be decided by its sound alone.
+    """
+    if banned:
+        accept, uncertain = _BANNED.get(syllables, _BANNED_LONG)
+        return Thresholds(accept, uncertain, _ACOUSTIC_BANNED)
+    accept, uncertain = _REQUIRED.get(syllables, _REQUIRED_LONG)
+    if homophones and syllables == 2:
+        accept = uncertain
+    return Thresholds(accept, uncertain, _ACOUSTIC)
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """One way of saying a phrase."""
+
+    pieces: tuple[Piece, ...]
+
+    @property
+    def text(self) -> str:
+        """As people read it: 工号{工号}."""
+        return spoken(self.pieces)
+
+    @property
+    def literals(self) -> tuple[str, ...]:
+        """The fixed parts, comparable."""
+        return tuple(fold(piece.text) for piece in self.pieces if isinstance(piece, LiteralPiece))
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is one fixed text, without gaps or slots."""
+        return len(self.pieces) == 1 and isinstance(self.pieces[0], LiteralPiece)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One line of a phrasebook.
+
+    Attributes:
+        text: As written, in the notation.
+        regex: Over comparable text; empty when every wording is plain.
+        wordings: What it stands for.
+        whole_utterance: Counts only when nothing else is said in the utterance.
+    """
+
+    text: str
+    regex: str
+    wordings: tuple[Wording, ...]
+    whole_utterance: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Exceptions:
+    """Contexts in which a wording is something else; regular expressions over comparable text."""
+
+    not_before: tuple[str, ...] = ()
+    not_after: tuple[str, ...] = ()
+    not_inside: tuple[str, ...] = ()
+
+    def __add__(self, other: Exceptions) -> Exceptions:
+        return Exceptions(
+            self.not_before + other.not_before,
+            self.not_after + other.not_after,
+            self.not_inside + other.not_inside,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Utterances in which a phrase is, and is not, said."""
+
+    hit: tuple[str, ...] = ()
+    miss: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """One thing that can be said, in all its wordings.
+
+    Attributes:
+        id: Stable, kebab-case.
+        title: Chinese name.
+        prescribed: The wording shown to users as the right one; may be empty.
+        role: Who must say it; ``None`` for anybody.
+        severity: How bad a banned phrase is; ``none`` for others.
+        banned: Saying it is a violation, so it needs stronger evidence.
+        strictness: Weakest kind of match that counts.
+        verbatim: Matched against the text with its hesitations and repetitions (口病语).
+        word_borders: Counts only between word borders (jieba).
+        homophones: A two-syllable wording may be decided by its sound alone.
+        accept, uncertain, acoustic: Thresholds that replace the defaults.
+        place: ``file:line`` where it is written.
+    """
+
+    id: str
+    title: str
+    prescribed: str
+    role: Role | None
+    clauses: tuple[str, ...]
+    severity: Severity
+    banned: bool
+    strictness: Strictness
+    verbatim: bool
+    word_borders: bool
+    homophones: bool
+    variants: tuple[Variant, ...]
+    exceptions: Exceptions = Exceptions()
+    examples: Examples = Examples()
+    accept: float | None = None
+    uncertain: float | None = None
+    acoustic: float | None = None
+    place: str = ""
+
+    def thresholds(self, syllables: int) -> Thresholds:
+        """Thresholds for a wording with that many fixed syllables."""
+        default = default_thresholds(syllables, self.banned, self.homophones)
+        accept = default.accept if self.accept is None else self.accept
+        if self.strictness == "acoustic":
+            accept = max(accept, 2.0)
+        return Thresholds(
+            accept,
+            default.uncertain if self.uncertain is None else self.uncertain,
+            default.acoustic if self.acoustic is None else self.acoustic,
+        )
+
+    def may_be_said_by(self, role: Role) -> bool:
+        """Whether it is looked for in what a role says; in unknown roles everything is."""
+        return self.role is None or role in (self.role, Role.UNKNOWN)
+
+
+@dataclass(frozen=True)
+class Phrasebook:
+    """All phrases of the phrasebooks that were loaded together.
+
+    Attributes:
+        phrases: By id, in the order of the files.
+        site: Company names and staff-number format.
+        sha256: Of everything it was compiled from.
+    """
+
+    phrases: dict[str, Phrase]
+    site: Site = field(default_factory=Site)
+    sha256: str = ""
+
+    def __getitem__(self, phrase_id: str) -> Phrase:
+        return self.phrases[phrase_id]
+
+    def __contains__(self, phrase_id: object) -> bool:
+        return phrase_id in self.phrases
+
+    def __iter__(self) -> Iterator[Phrase]:
+        return iter(self.phrases.values())
+
+    def __len__(self) -> int:
+        return len(self.phrases)
+
+    @cached_property
+    def lexicon(self) -> frozenset[str]:
+        """Words for jieba: short fixed wordings of phrases whose words matter, company names."""
+        words = {
+            literal
+            for phrase in self
+            if phrase.word_borders
+            for variant in phrase.variants
+            for wording in variant.wordings
+            for literal in wording.literals
+            if 2 <= len(literal) <= 6
+        }
+        return frozenset(words | set(self.site.company_names))

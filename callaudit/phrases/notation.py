@@ -1,0 +1,272 @@
+"""The notation of variants: a small language for the many ways of saying one thing.
+
+::
+
+    (您好|你好)请问有什么[可以|能](帮|帮助)您
+    (a|b)     one of them
+    [a|b]     one of them, or nothing
+    {称呼}     a slot: 称呼 (王先生), 工号, 公司, 数字
+    …  …{4}   anything, at most 6 (4) characters ("..." is the same)
+
+Punctuation and spaces are ignored, and 您 and 你 are the same, as everywhere in matching.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from callaudit.phrases.text import fold
+
+DEFAULT_GAP = 6
+MAX_GAP = 20
+MAX_WORDINGS = 600
+"""Wordings that one variant may stand for."""
+
+HONORIFICS = (
+    "先生|女士|小姐|同志|师傅|大哥|大姐|阿姨|叔叔|大爷|大娘|大妈|老师|经理|领导|老板|用户|客户"
+)
+_NUMERAL = "[0-9零一二三四五六七八九十百千幺两]"
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """Characters that must be said."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Anything, at most ``limit`` characters."""
+
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A value: ``key`` names it in hits, ``label`` in the notation."""
+
+    key: str
+    label: str
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of several sequences."""
+
+    options: tuple[Sequence, ...]
+
+
+Node = Literal | Gap | Slot | Choice
+Sequence = tuple[Node, ...]
+Piece = Literal | Gap | Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What differs from company to company; see ``phrasebooks/site.yaml``."""
+
+    company_names: tuple[str, ...] = ("热电集团", "热电公司")
+    staff_digits: tuple[int, int] = (2, 8)
+
+
+class NotationError(ValueError):
+    """A mistake in a variant.
+
+    Attributes:
+        offset: Index of the character where it is.
+    """
+
+    def __init__(self, message: str, offset: int) -> None:
+        super().__init__(message)
+        self.offset = offset
+
+
+_FULL_WIDTH = str.maketrans("（）［］｛｝｜", "()[]{}|")
+
+
+def parse(text: str, site: Site) -> Sequence:
+    """Reads a variant.
+
+    Raises:
+        NotationError: With a Chinese sentence and the place.
+    """
+    return _Parser(text.translate(_FULL_WIDTH), site).parse()
+
+
+class _Parser:
+    def __init__(self, text: str, site: Site) -> None:
+        self.text = text
+        self.site = site
+        self.position = 0
+
+    def parse(self) -> Sequence:
+        sequence = self._sequence()
+        if self.position < len(self.text):
+            raise NotationError(
+                f"多了一个 {self.text[self.position]}，前面没有与它配对的括号", self.position
+            )
+        return sequence
+
+    def _sequence(self) -> Sequence:
+        nodes: list[Node] = []
+        while self.position < len(self.text) and self.text[self.position] not in ")]|}":
+            node = self._node()
+            if isinstance(node, Literal) and nodes and isinstance(nodes[-1], Literal):
+                nodes[-1] = Literal(nodes[-1].text + node.text)
+            else:
+                nodes.append(node)
+        return tuple(nodes)
+
+    def _node(self) -> Node:
+        character = self.text[self.position]
+        if character in "([":
+            return self._choice(character)
+        if character == "{":
+            return self._slot()
+        if character == "…" or self.text.startswith("...", self.position):
+            return self._gap()
+        self.position += 1
+        return Literal(character)
+
+    def _choice(self, opening: str) -> Choice:
+        start = self.position
+        closing = ")" if opening == "(" else "]"
+        options: list[Sequence] = []
+        while True:
+            self.position += 1
+            options.append(self._sequence())
+            if self.position >= len(self.text):
+                raise NotationError(f"括号 {opening} 没有配对的 {closing}", start)
+            if self.text[self.position] != "|":
+                break
+        if self.text[self.position] != closing:
+            raise NotationError(
+                f"括号 {opening} 应当由 {closing} 结束，写的是 {self.text[self.position]}", self.position
+            )
+        self.position += 1
+        if not all(options):
+            raise NotationError("括号里有空的选项；可有可无的词请写在 [ ] 里", start)
+        if opening == "[":
+            options.append(())
+        return Choice(tuple(options))
+
+    def _braced(self) -> str:
+        start = self.position
+        end = self.text.find("}", start)
+        if end < 0:
+            raise NotationError("括号 { 没有配对的 }", start)
+        self.position = end + 1
+        return self.text[start + 1 : end].strip()
+
+    def _gap(self) -> Gap:
+        start = self.position
+        self.position += 1 if self.text[start] == "…" else 3
+        if not self.text.startswith("{", self.position):
+            return Gap(DEFAULT_GAP)
+        written = self._braced()
+        if not written.isdigit() or not 1 <= int(written) <= MAX_GAP:
+            raise NotationError(f"间隔应当是 1 到 {MAX_GAP} 个字，写的是 {written!r}", start)
+        return Gap(int(written))
+
+    def _slot(self) -> Node:
+        start = self.position
+        label = self._braced()
+        match label:
+            case "称呼":
+                return Slot("honorific", label, 1, 5)
+            case "工号":
+                return Slot("staff_number", label, *self.site.staff_digits)
+            case "数字":
+                return Slot("number", label, 1, 20)
+            case "公司":
+                return Choice(tuple((Literal(name),) for name in self.site.company_names))
+        raise NotationError(f"没有插槽 {{{label}}}，可用：称呼、工号、公司、数字", start)
+
+
+def count(sequence: Sequence) -> int:
+    """How many wordings a variant stands for."""
+    total = 1
+    for node in sequence:
+        if isinstance(node, Choice):
+            total *= sum(count(option) for option in node.options)
+    return total
+
+
+def expand(sequence: Sequence) -> Iterator[tuple[Piece, ...]]:
+    """All wordings of a variant, comparable, neighbouring literals joined."""
+    for choice in _expand(sequence):
+        yield _joined(choice)
+
+
+def _expand(sequence: Sequence) -> Iterator[tuple[Piece, ...]]:
+    alternatives: list[list[tuple[Piece, ...]]] = []
+    for node in sequence:
+        if isinstance(node, Choice):
+            alternatives.append([piece for option in node.options for piece in _expand(option)])
+        else:
+            alternatives.append([(node,)])
+    for combination in product(*alternatives):
+        yield tuple(piece for part in combination for piece in part)
+
+
+def _joined(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
+    joined: list[Piece] = []
+    for piece in pieces:
+        if isinstance(piece, Literal):
+            if joined and isinstance(joined[-1], Literal):
+                joined[-1] = Literal(joined[-1].text + piece.text)
+            else:
+                joined.append(piece)
+        elif isinstance(piece, Gap) and joined and isinstance(joined[-1], Gap):
+            joined[-1] = Gap(joined[-1].limit + piece.limit)
+        else:
+            joined.append(piece)
+    return tuple(piece for piece in joined if not isinstance(piece, Literal) or fold(piece.text))
+
+
+def spoken(pieces: tuple[Piece, ...]) -> str:
+    """A wording as people read it: 工号{工号}."""
+    parts: list[str] = []
+    for piece in pieces:
+        match piece:
+            case Literal(text):
+                parts.append(text)
+            case Gap():
+                parts.append("…")
+            case Slot():
+                parts.append(f"{{{piece.label}}}")
+    return "".join(parts)
+
+
+def regex(sequence: Sequence) -> str:
+    """A regular expression over comparable text; slots become named groups ``key_n``."""
+    counter = iter(range(1, 1000))
+    return _regex(sequence, counter)
+
+
+def _regex(sequence: Sequence, counter: Iterator[int]) -> str:
+    parts: list[str] = []
+    for node in sequence:
+        match node:
+            case Literal(text):
+                parts.append(re.escape(fold(text)))
+            case Gap(limit):
+                parts.append(rf"[^\n]{{0,{limit}}}?")
+            case Slot():
+                parts.append(f"(?P<{node.key}_{next(counter)}>{_slot_regex(node)})")
+            case Choice(options):
+                parts.append(f"(?:{'|'.join(_regex(option, counter) for option in options)})")
+    return "".join(parts)
+
+
+def _slot_regex(slot: Slot) -> str:
+    if slot.key == "honorific":
+        return f"[^\\n]{{0,3}}?(?:{HONORIFICS})"
+    letter = "[a-z]?" if slot.key == "staff_number" else ""
+    return f"{letter}{_NUMERAL}{{{slot.low},{slot.high}}}"
