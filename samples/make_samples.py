@@ -11,11 +11,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from callaudit.errors import UserError
 from synthesis.assets import AssetError
 from synthesis.render import CachedVoices, render, write_call
 from synthesis.script import read_script
 from synthesis.voice import DEFAULT_CACHE
+
+from callaudit.errors import UserError
 
 HERE = Path(__file__).resolve().parent
 

@@ -49,6 +49,7 @@ def _chunk(name: bytes, body: bytes) -> bytes:
 
 def _write_compressed(path: Path, channels: Sequence[Audio], kind: str) -> None:
     import av
+    from av.audio.stream import AudioStream
 
     container_format, codec, bit_rate = CODECS[kind]
     layout = "mono" if len(channels) == 1 else "stereo"
@@ -56,6 +57,7 @@ def _write_compressed(path: Path, channels: Sequence[Audio], kind: str) -> None:
     options = {"fflags": "+bitexact"}  # no version or date in the file: same script, same bytes
     with av.open(str(path), "w", format=container_format, options=options) as output:
         stream = output.add_stream(codec, rate=LINE_RATE_HZ, layout=layout)
+        assert isinstance(stream, AudioStream)  # every codec of the table is one
         stream.bit_rate = bit_rate
         stream.codec_context.flags |= av.codec.context.Flags.bitexact
         frame = av.AudioFrame.from_ndarray(

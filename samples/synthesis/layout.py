@@ -23,6 +23,7 @@ class Placed:
 
     @property
     def role(self) -> VoiceRole:
+        """Who says it."""
         return self.line.role
 
 

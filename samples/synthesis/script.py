@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
 from callaudit.errors import ConfigError
 from callaudit.located_yaml import read_yaml, validate
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 RULES = (
     "ring-limit",
@@ -89,10 +91,12 @@ class Line(_Strict):
 
     @property
     def role(self) -> VoiceRole:
+        """Who says it."""
         return "customer" if self.agent is None else "agent"
 
     @property
     def text(self) -> str:
+        """What is said."""
         return self.agent or self.customer or ""
 
 
@@ -173,6 +177,7 @@ class Output(_Strict):
 
     @property
     def suffix(self) -> str:
+        """File name ending, without the dot."""
         return "wav" if self.format.startswith("wav") else self.format
 
 
@@ -193,32 +198,38 @@ class Metadata(_Strict):
     nuisance: bool | None = None
 
 
-Rule = Literal[RULES]  # type: ignore[valid-type]
-
-
 class Expected(_Strict):
-    """The verdict intended for each rule; a rule that is not listed is not applicable."""
+    """The verdict intended for each rule; a rule that is not listed is not applicable.
 
-    passes: tuple[Rule, ...] = Field(default=(), alias="pass")
-    fails: tuple[Rule, ...] = Field(default=(), alias="fail")
-    uncertain: tuple[Rule, ...] = ()
+    A name may be a pattern (``forbidden-*``); a rule that is listed by its own name as well has
+    the verdict given there.
+    """
+
+    passes: tuple[str, ...] = Field(default=(), alias="pass")
+    fails: tuple[str, ...] = Field(default=(), alias="fail")
+    uncertain: tuple[str, ...] = ()
 
     @model_validator(mode="after")
-    def _once(self) -> Expected:
-        listed = [*self.passes, *self.fails, *self.uncertain]
-        twice = sorted({rule for rule in listed if listed.count(rule) > 1})
+    def _known_and_once(self) -> Expected:
+        names = [*self.passes, *self.fails, *self.uncertain]
+        unknown = [name for name in names if not any(fnmatchcase(rule, name) for rule in RULES)]
+        if unknown:
+            raise ValueError(f"没有这样的规则：{'、'.join(unknown)}")
+        twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"判定写了两次：{'、'.join(twice)}")
         return self
 
     def verdicts(self) -> dict[str, str]:
-        """Outcome by rule, for every rule."""
-        given = {
-            **dict.fromkeys(self.passes, "pass"),
-            **dict.fromkeys(self.fails, "fail"),
-            **dict.fromkeys(self.uncertain, "uncertain"),
-        }
-        return {rule: given.get(rule, "not_applicable") for rule in RULES}
+        """Outcome by rule, for every rule, in the rulebook's order."""
+        outcomes = {"pass": self.passes, "fail": self.fails, "uncertain": self.uncertain}
+        verdicts = dict.fromkeys(RULES, "not_applicable")
+        for by_pattern in (True, False):
+            for outcome, names in outcomes.items():
+                for name in names:
+                    if ("*" in name) == by_pattern:
+                        verdicts |= {rule: outcome for rule in RULES if fnmatchcase(rule, name)}
+        return verdicts
 
 
 class Script(_Strict):
@@ -248,6 +259,7 @@ class Script(_Strict):
     expected: Expected
 
     def speaker(self, role: VoiceRole) -> Speaker:
+        """Voice and level of one of the two."""
         return self.agent if role == "agent" else self.customer
 
     def lines(self) -> tuple[Line, ...]:

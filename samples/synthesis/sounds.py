@@ -26,7 +26,7 @@ def tone(duration_ms: int, level_dbfs: float = TONE_LEVEL_DBFS) -> Audio:
         slope = np.linspace(0.0, 1.0, ramp)
         wave[:ramp] *= slope
         wave[-ramp:] *= slope[::-1]
-    return wave.astype(np.float32)
+    return np.asarray(wave, np.float32)
 
 
 def hold_music(duration_ms: int, seed: int, level_dbfs: float = -24.0) -> Audio:
@@ -72,4 +72,4 @@ def line_noise(size: int, level_dbfs: float, seed: int) -> Audio:
     )
     noise = np.fft.irfft(spectrum * shape, size)
     level = np.sqrt(np.mean(noise**2))
-    return (noise * (10 ** (level_dbfs / 20) / level)).astype(np.float32)
+    return np.asarray(noise * (10 ** (level_dbfs / 20) / level), np.float32)

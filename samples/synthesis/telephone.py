@@ -76,7 +76,7 @@ def to_level(audio: Audio, level_dbfs: float) -> Audio:
     found = active_level_dbfs(audio)
     if not np.isfinite(found):
         return audio
-    return (audio * 10 ** ((level_dbfs - found) / 20)).astype(np.float32)
+    return np.asarray(audio * 10 ** ((level_dbfs - found) / 20), np.float32)
 
 
 def mu_law(audio: Audio) -> NDArray[np.uint8]:
@@ -86,18 +86,14 @@ def mu_law(audio: Audio) -> NDArray[np.uint8]:
     exponent = np.floor(np.log2(biased)).astype(np.int32) - 7
     mantissa = (biased >> (exponent + 3)) & 0x0F
     sign = np.where(linear < 0, 0x80, 0)
-    return (~(sign | (exponent << 4) | mantissa) & 0xFF).astype(np.uint8)
+    return np.asarray(~(sign | (exponent << 4) | mantissa) & 0xFF, np.uint8)
 
 
 def a_law(audio: Audio) -> NDArray[np.uint8]:
     """G.711 A-law bytes of -1…1 (ITU-T G.711, even bits inverted)."""
     linear = np.clip(np.round(audio * 32_768.0), -32_768, 32_767).astype(np.int32)
     magnitude = np.where(linear >= 0, linear, -linear - 1) >> 4
-    segment = np.maximum(np.floor(np.log2(np.maximum(magnitude, 1))).astype(np.int32) - 4, 0)
-    segment = np.where(magnitude >= 32, segment, 0)
-    code = np.where(
-        magnitude < 32, magnitude, ((segment + 1) << 4) | ((magnitude >> segment) & 0x0F)
-    )
-    code = np.where(magnitude < 32, magnitude, code)
+    shift = np.maximum(np.floor(np.log2(np.maximum(magnitude, 1))).astype(np.int32) - 4, 0)
+    code = np.where(magnitude < 32, magnitude, ((shift + 1) << 4) | ((magnitude >> shift) & 0x0F))
     sign = np.where(linear >= 0, 0x80, 0)
-    return ((sign | code) ^ 0x55).astype(np.uint8)
+    return np.asarray((sign | code) ^ 0x55, np.uint8)

@@ -84,7 +84,7 @@ class Kokoro:
             np.fromfile(self._voices / f"{name}.bin", np.float32).reshape(-1, 1, STYLE_SIZE)[tokens]
             for name in voice.split("+")
         ]
-        return np.mean(styles, axis=0, dtype=np.float32)
+        return np.asarray(np.mean(np.stack(styles), axis=0), np.float32)
 
 
 _loaded: list[Kokoro] = []
