@@ -142,7 +142,7 @@ HoldEvent = Annotated[
 class Hold(_Strict):
     """The customer waits; with music, it is heard wherever the agent does not speak."""
 
-    hold: tuple[HoldEvent, ...] = Field(min_length=1)
+    hold: tuple[HoldEvent, ...]
     music: bool = False
 
 
@@ -255,7 +255,7 @@ class Script(_Strict):
     tail_ms: int = 900
     output: Output = Output()
     metadata: Metadata = Metadata()
-    events: tuple[Event, ...] = Field(min_length=1)
+    events: tuple[Event, ...]
     expected: Expected
 
     def speaker(self, role: VoiceRole) -> Speaker:
