@@ -9,29 +9,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from callaudit.calls import AcousticScore, Alignment, PhraseHit, Role, Utterance
 from callaudit.phrases.exact import ExactIndex, Found, wording_of
 from callaudit.phrases.model import Phrase, Phrasebook
-from callaudit.phrases.phonetic import PhoneticIndex, Sounding, SoundWording, Trace, sound_wording
+from callaudit.phrases.phonetic import PhoneticIndex, Sounding, Trace
 from callaudit.phrases.phonetics import build_table
-from callaudit.phrases.streams import Stream, Streams, build_streams
+from callaudit.phrases.sounds import SoundWording, sound_wordings
+from callaudit.phrases.streams import Stream, build_streams
 from callaudit.phrases.text import number_value, repetitions, word_borders
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from callaudit.phrases.phonetics import SyllableTable
-
-CANDIDATE_FLOOR = 0.5
-"""Similarity from which a wording is worth an acoustic confirmation."""
 _CONTEXT = 24
 """Characters around a hit in which its exceptions are looked for."""
-_OVERLAP = 0.5
+_SETTLED_LENGTH = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,36 +76,23 @@ class Matcher:
 
     def __init__(self, phrasebook: Phrasebook) -> None:
         self.phrasebook = phrasebook
-        self._phrases = tuple(phrasebook)
-        numbered = list(enumerate(self._phrases))
+        self.phrases = tuple(phrasebook)
+        numbered = list(enumerate(self.phrases))
         self._exact = ExactIndex((n, phrase) for n, phrase in numbered if not phrase.verbatim)
         self._verbatim = ExactIndex((n, phrase) for n, phrase in numbered if phrase.verbatim)
         self._keep = repetitions(
             literal
-            for phrase in self._phrases
-            if not phrase.verbatim
+            for phrase in self.phrases
             for variant in phrase.variants
             for wording in variant.wordings
             for literal in wording.literals
         )
 
     @cached_property
-    def table(self) -> SyllableTable:
-        """Syllables and sounds."""
-        return build_table()
-
-    @cached_property
-    def _phonetic(self) -> PhoneticIndex:
-        wordings: dict[tuple[int, tuple[object, ...]], SoundWording] = {}
-        for number, phrase in enumerate(self._phrases):
-            if phrase.strictness == "exact" or phrase.verbatim:
-                continue
-            for place, variant in enumerate(phrase.variants):
-                for wording in variant.wordings:
-                    sound = sound_wording(number, place, wording, phrase, self.table)
-                    if sound is not None:
-                        wordings.setdefault((number, sound.rows), sound)
-        return PhoneticIndex(list(wordings.values()), self.table)
+    def phonetic(self) -> PhoneticIndex:
+        """The index of the phonetic search; made when it is first needed."""
+        table = build_table()
+        return PhoneticIndex(sound_wordings(enumerate(self.phrases), table), table)
 
     def find(
         self, utterances: Sequence[Utterance], acoustic: Sequence[AcousticScore] = ()
@@ -122,35 +106,38 @@ class Matcher:
         Returns:
             Per phrase, hits that do not overlap.
         """
-        streams = build_streams(utterances, self._keep, bool(self._verbatim.entries))
-        search = _Search(self, acoustic)
-        for stream in streams.tight:
-            search.exact(stream, self._exact)
-        for stream in streams.verbatim:
-            search.exact(stream, self._verbatim)
-        search.phonetic(streams)
+        search = self._search_exactly(utterances, acoustic)
+        search.phonetic()
         return search.matches()
 
     def exact(self, utterances: Sequence[Utterance]) -> tuple[PhraseHit, ...]:
         """Exact hits only; much cheaper than `find`."""
+        return self._search_exactly(utterances, ()).matches().hits
+
+    def _search_exactly(
+        self, utterances: Sequence[Utterance], acoustic: Sequence[AcousticScore]
+    ) -> _Search:
         streams = build_streams(utterances, self._keep, bool(self._verbatim.entries))
-        search = _Search(self, ())
+        search = _Search(self, streams.tight, acoustic)
         for stream in streams.tight:
             search.exact(stream, self._exact)
         for stream in streams.verbatim:
             search.exact(stream, self._verbatim)
-        return search.matches().hits
+        return search
 
 
 class _Search:
     """One call being searched."""
 
-    def __init__(self, matcher: Matcher, acoustic: Sequence[AcousticScore]) -> None:
+    def __init__(
+        self, matcher: Matcher, streams: Sequence[Stream], acoustic: Sequence[AcousticScore]
+    ) -> None:
         self.matcher = matcher
-        self.phrases = matcher._phrases
+        self.streams = streams
+        self.phrases = matcher.phrases
         self.hits: list[PhraseHit] = []
         self.taken: dict[tuple[int, int], list[tuple[int, int]]] = {}
-        self.nearest: dict[int, PhraseHit] = {}
+        self.nearest: dict[int, tuple[Stream, Sounding]] = {}
         self.candidates: list[Candidate] = []
         self.scores: dict[tuple[str, int], list[AcousticScore]] = {}
         for score in acoustic:
@@ -191,91 +178,102 @@ class _Search:
 
     # --- phonetic ---------------------------------------------------------------------------
 
-    def phonetic(self, streams: Streams) -> None:
-        """Adds what was misheard, and the nearest thing said for what was not found."""
-        index = self.matcher._phonetic
-        for stream in streams.tight:
-            wanted = self._wanted(stream.role)
-            seen: dict[int, list[tuple[int, int]]] = {}
-            for sounding in index.search(stream.text, wanted):
-                self._consider(stream, sounding, seen)
-
-    def _wanted(self, role: Role) -> NDArray[np.bool_]:
+    def phonetic(self) -> None:
+        """Adds what was misheard, and notes the nearest thing said for what was not found."""
         import numpy as np
 
-        return np.array([phrase.may_be_said_by(role) for phrase in self.phrases], dtype=bool)
+        for stream in self.streams:
+            wanted = np.array([phrase.may_be_said_by(stream.role) for phrase in self.phrases])
+            settled = self._settled(stream)
+            for sounding in self.matcher.phonetic.search(stream.text, wanted, settled):
+                self._consider(stream, sounding, settled)
+
+    def _settled(self, stream: Stream) -> NDArray[np.bool_]:
+        """Characters of exact hits long enough to be sure that they were not misheard."""
+        import numpy as np
+
+        settled = np.zeros(len(stream.text), dtype=bool)
+        for (owner, _), spans in self.taken.items():
+            if owner == id(stream):
+                for start, end in spans:
+                    if end - start >= _SETTLED_LENGTH:
+                        settled[start:end] = True
+        return settled
 
     def _consider(
-        self, stream: Stream, sounding: Sounding, seen: dict[int, list[tuple[int, int]]]
+        self, stream: Stream, sounding: Sounding, settled: NDArray[np.bool_]
     ) -> None:
-        """Takes the next best candidate of a stream, unless a better one of its phrase is there."""
-        number = sounding.wording.phrase
-        spans = seen.setdefault(number, list(self.taken.get((id(stream), number), ())))
+        """Takes the next best sounding, unless a better one of its phrase is there already."""
+        wording = sounding.wording
+        spans = self.taken.setdefault((id(stream), wording.phrase), [])
         if _covered(sounding.start, sounding.end, spans):
             return
-        if sounding.similarity < CANDIDATE_FLOOR and (spans or number in self.nearest):
-            return
-        traced = self.matcher._phonetic.trace(stream.text, sounding)
-        if traced is None or _covered(traced.start, traced.end, spans):
-            return
         if not self._permitted(
-            stream, number, sounding.wording.variant, traced.start, traced.end
+            stream, wording.phrase, wording.variant, sounding.start, sounding.end
         ):
             return
-        spans.append((traced.start, traced.end))
-        self._judge(stream, sounding.wording, traced)
-
-    def _judge(self, stream: Stream, wording: SoundWording, traced: Trace) -> None:
-        phrase = self.phrases[wording.phrase]
-        limits = wording.thresholds
-        similarity = traced.similarity
-        hit = self._sound_hit(stream, wording, traced)
-        score = self._score(phrase, hit)
-        acoustic: Literal["phonetic", "acoustic"] = "phonetic"
-        if similarity >= limits.accept:
-            certain, reached = True, True
-        else:
-            certain, reached = False, similarity >= limits.uncertain
-            if score is not None:
-                certain = score >= limits.acoustic
-                reached = certain or (reached and score >= limits.acoustic / 2)
-                acoustic = "acoustic" if certain else "phonetic"
-            elif similarity >= CANDIDATE_FLOOR:
-                self.candidates.append(_candidate(hit, wording))
-        hit = _decided(hit, acoustic, certain, score, limits.accept, limits.acoustic)
-        if reached:
-            self.hits.append(hit)
-            self.taken.setdefault((id(stream), wording.phrase), []).append(
-                (traced.start, traced.end)
+        score = self._score(stream, sounding) if self.scores else None
+        if sounding.similarity < wording.thresholds.uncertain and score is None:
+            self._note(stream, sounding)
+            return
+        traced = self.matcher.phonetic.trace(stream.text, sounding, settled)
+        decision = decide(wording, traced, score, self.phrases[wording.phrase].banned)
+        if decision is None:
+            self._note(stream, sounding)
+            return
+        spans.append((sounding.start, sounding.end))
+        hit = self._sound_hit(stream, sounding)
+        if not decision.certain and score is None:
+            self.candidates.append(_candidate(hit, wording))
+        self.hits.append(
+            replace(
+                hit,
+                method=decision.method,
+                score=round(traced.similarity if score is None else score, 4),
+                certain=decision.certain,
+                alignment=Alignment(
+                    expected=traced.expected,
+                    heard=traced.heard,
+                    similarity=round(traced.similarity, 4),
+                    acoustic=score,
+                    threshold=decision.threshold,
+                ),
             )
-        elif wording.phrase not in self.nearest or hit.score > self.nearest[wording.phrase].score:
-            self.nearest[wording.phrase] = hit
+        )
 
-    def _score(self, phrase: Phrase, hit: PhraseHit) -> float | None:
+    def _note(self, stream: Stream, sounding: Sounding) -> None:
+        """Keeps what was not enough: for a confirmation, and as the nearest thing said."""
+        number = sounding.wording.phrase
+        if number not in self.nearest:
+            self.nearest[number] = (stream, sounding)
+        self.candidates.append(_candidate(self._sound_hit(stream, sounding), sounding.wording))
+
+    def _score(self, stream: Stream, sounding: Sounding) -> float | None:
         """The best acoustic score of a phrase about where it may have been said."""
+        heard = stream.heard(sounding.start, sounding.end)
+        phrase = self.phrases[sounding.wording.phrase].id
         scores = [
             score.score
-            for score in self.scores.get((phrase.id, hit.utterance), ())
-            if score.start_ms < hit.end_ms and hit.start_ms < score.end_ms
+            for score in self.scores.get((phrase, heard.utterance), ())
+            if score.start_ms < heard.end_ms and heard.start_ms < score.end_ms
         ]
         return max(scores, default=None)
 
-    def _sound_hit(self, stream: Stream, wording: SoundWording, traced: Trace) -> PhraseHit:
-        heard = stream.heard(traced.start, traced.end)
+    def _sound_hit(self, stream: Stream, sounding: Sounding) -> PhraseHit:
+        heard = stream.heard(sounding.start, sounding.end)
         return PhraseHit(
-            phrase=self.phrases[wording.phrase].id,
+            phrase=self.phrases[sounding.wording.phrase].id,
             role=stream.role,
             utterance=heard.utterance,
             start_ms=heard.start_ms,
             end_ms=heard.end_ms,
             quote=heard.quote,
-            variant=wording.text,
+            variant=sounding.wording.text,
             method="phonetic",
-            score=round(traced.similarity, 4),
+            score=round(sounding.similarity, 4),
             certain=False,
             start_char=heard.start_char,
             end_char=heard.end_char,
-            alignment=Alignment(traced.expected, traced.heard, round(traced.similarity, 4)),
         )
 
     # --- both -------------------------------------------------------------------------------
@@ -297,14 +295,13 @@ class _Search:
         return start - first in borders and end - first in borders
 
     def matches(self) -> Matches:
+        """Everything found, in order."""
         found = {hit.phrase for hit in self.hits}
         return Matches(
-            hits=tuple(
-                sorted(self.hits, key=lambda hit: (hit.start_ms, hit.end_ms, hit.phrase))
-            ),
+            hits=tuple(sorted(self.hits, key=lambda hit: (hit.start_ms, hit.end_ms, hit.phrase))),
             near_misses=tuple(
-                hit
-                for number, hit in sorted(self.nearest.items())
+                self._sound_hit(*place)
+                for number, place in sorted(self.nearest.items())
                 if self.phrases[number].id not in found
             ),
             candidates=tuple(
@@ -313,33 +310,50 @@ class _Search:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the evidence for a misheard phrase amounts to.
+
+    Attributes:
+        threshold: What the deciding score had to reach.
+    """
+
+    method: Literal["phonetic", "acoustic"]
+    certain: bool
+    threshold: float
+
+
+def decide(
+    wording: SoundWording, traced: Trace, score: float | None, banned: bool
+) -> Decision | None:
+    """Weighs an alignment and, if there is one, an acoustic score.
+
+    A certain hit may have few syllables for which plainly another one was heard: one in six. What
+    is uncertain may have more, unless it would be an accusation.
+
+    Returns:
+        ``None`` when it is not even worth a person's time.
+    """
+    limits = wording.thresholds
+    strict = wording.syllables // 6
+    lenient = strict if banned else max(1, wording.syllables // 4)
+    if traced.similarity >= limits.accept and traced.others <= strict:
+        return Decision("phonetic", True, limits.accept)
+    if score is not None and score >= limits.acoustic:
+        return Decision("acoustic", True, limits.acoustic)
+    refuted = score is not None and score < limits.acoustic / 2
+    if traced.similarity >= limits.uncertain and traced.others <= lenient and not refuted:
+        return Decision("phonetic", False, min(1.0, limits.accept))
+    return None
+
+
 def _covered(start: int, end: int, spans: Iterable[tuple[int, int]]) -> bool:
     """Whether half of a stretch, or half of a span, lies in the other."""
-    return any(
-        min(end, last) - max(start, first) >= _OVERLAP * max(1, min(end - start, last - first))
-        for first, last in spans
-    )
-
-
-def _decided(
-    hit: PhraseHit,
-    method: Literal["phonetic", "acoustic"],
-    certain: bool,
-    score: float | None,
-    accept: float,
-    acoustic: float,
-) -> PhraseHit:
-    from dataclasses import replace
-
-    assert hit.alignment is not None
-    threshold = acoustic if method == "acoustic" else min(accept, 1.0)
-    return replace(
-        hit,
-        method=method,
-        certain=certain,
-        score=hit.score if method == "phonetic" or score is None else round(score, 4),
-        alignment=replace(hit.alignment, acoustic=score, threshold=threshold),
-    )
+    for first, last in spans:
+        shared = min(end, last) - max(start, first)
+        if shared > 0 and 2 * shared >= min(end - start, last - first):
+            return True
+    return False
 
 
 def _candidate(hit: PhraseHit, wording: SoundWording) -> Candidate:

@@ -7,6 +7,7 @@
     [a|b]     one of them, or nothing
     {称呼}     a slot: 称呼 (王先生), 工号, 公司, 数字
     …  …{4}   anything, at most 6 (4) characters ("..." is the same)
+    <还>      key: must have been heard, or something that sounds nearly like it
 
 Punctuation and spaces are ignored, and 您 and 你 are the same, as everywhere in matching.
 """
@@ -33,9 +34,19 @@ _NUMERAL = "[0-9零一二三四五六七八九十百千幺两]"
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """Characters that must be said."""
+    """Characters that must be said.
+
+    Attributes:
+        text: As written.
+        keys: Indexes into the comparable text of characters that carry the meaning.
+    """
 
     text: str
+    keys: tuple[int, ...] = ()
+
+    def __add__(self, other: Literal) -> Literal:
+        shift = len(fold(self.text))
+        return Literal(self.text + other.text, self.keys + tuple(key + shift for key in other.keys))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +98,7 @@ class NotationError(ValueError):
         self.offset = offset
 
 
-_FULL_WIDTH = str.maketrans("（）［］｛｝｜", "()[]{}|")
+_FULL_WIDTH = str.maketrans("（）［］｛｝｜＜＞〈〉", "()[]{}|<><>")
 
 
 def parse(text: str, site: Site) -> Sequence:
@@ -115,10 +126,10 @@ class _Parser:
 
     def _sequence(self) -> Sequence:
         nodes: list[Node] = []
-        while self.position < len(self.text) and self.text[self.position] not in ")]|}":
+        while self.position < len(self.text) and self.text[self.position] not in ")]|}>":
             node = self._node()
             if isinstance(node, Literal) and nodes and isinstance(nodes[-1], Literal):
-                nodes[-1] = Literal(nodes[-1].text + node.text)
+                nodes[-1] = nodes[-1] + node
             else:
                 nodes.append(node)
         return tuple(nodes)
@@ -129,10 +140,23 @@ class _Parser:
             return self._choice(character)
         if character == "{":
             return self._slot()
+        if character == "<":
+            return self._key()
         if character == "…" or self.text.startswith("...", self.position):
             return self._gap()
         self.position += 1
         return Literal(character)
+
+    def _key(self) -> Literal:
+        start = self.position
+        end = self.text.find(">", start)
+        if end < 0:
+            raise NotationError("括号 < 没有配对的 >", start)
+        text = self.text[start + 1 : end]
+        if not text or any(character in "()[]{}|<…" for character in text):
+            raise NotationError("< > 里只能是文字", start)
+        self.position = end + 1
+        return Literal(text, tuple(range(len(fold(text)))))
 
     def _choice(self, opening: str) -> Choice:
         start = self.position
@@ -220,7 +244,7 @@ def _joined(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
     for piece in pieces:
         if isinstance(piece, Literal):
             if joined and isinstance(joined[-1], Literal):
-                joined[-1] = Literal(joined[-1].text + piece.text)
+                joined[-1] = joined[-1] + piece
             else:
                 joined.append(piece)
         elif isinstance(piece, Gap) and joined and isinstance(joined[-1], Gap):
@@ -235,7 +259,7 @@ def spoken(pieces: tuple[Piece, ...]) -> str:
     parts: list[str] = []
     for piece in pieces:
         match piece:
-            case Literal(text):
+            case Literal(text=text):
                 parts.append(text)
             case Gap():
                 parts.append("…")
@@ -254,7 +278,7 @@ def _regex(sequence: Sequence, counter: Iterator[int]) -> str:
     parts: list[str] = []
     for node in sequence:
         match node:
-            case Literal(text):
+            case Literal(text=text):
                 parts.append(re.escape(fold(text)))
             case Gap(limit):
                 parts.append(rf"[^\n]{{0,{limit}}}?")

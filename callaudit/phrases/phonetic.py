@@ -5,7 +5,7 @@ Three steps, each on far fewer things than the one before:
 1. *Seeds.* Pairs of neighbouring syllable classes (those that are confused most share a class)
    that occur in a wording are looked up in an inverted index for every pair that was heard.
 2. *Candidates.* Seeds of one wording on about the same diagonal are one candidate; a long wording
-   needs several. A bound on the similarity, from the nearest of three neighbouring syllables for
+   needs several. A bound on the similarity, from the nearest of four neighbouring syllables for
    each of the wording's, drops most of the rest.
 3. *Alignment.* What remains is aligned in one batch (`callaudit.phrases.alignment`).
 
@@ -14,58 +14,31 @@ So the cost follows what was said, and hardly the size of the phrasebook.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from callaudit.phrases.alignment import Batch, Row, best_ends, trace
-from callaudit.phrases.model import Phrase, Thresholds, Wording
-from callaudit.phrases.notation import Gap, Slot
-from callaudit.phrases.phonetics import DIGIT, SyllableTable, syllables_of
-from callaudit.phrases.text import HESITATIONS, fold
+from callaudit.phrases.alignment import NEVER, Batch, best_ends, trace
+from callaudit.phrases.phonetics import DIGIT, SyllableTable, distance
+from callaudit.phrases.sounds import PARTICLES, PLAINLY_OTHER, SoundWording, insert_costs
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-FLOOR = 0.45
+FLOOR = 0.5
 """Similarity below which a candidate tells nothing, not even as the nearest thing said."""
 _PAD = 2
 _SLACK = 2
-_PARTICLES = frozenset("的了吗呢吧啊呀嘛哦噢哎唉啦") | HESITATIONS
-_NEGATIONS = frozenset("不没别无未莫甭")
-_DROP, _DROP_PARTICLE, _DROP_NEGATION = 0.8, 0.3, 1.6
-_INSERT, _INSERT_PARTICLE, _INSERT_NEGATION, _INSERT_BORDER = 0.55, 0.15, 1.2, 60.0
-_WEIGHT_PARTICLE, _WEIGHT_NEGATION, _WEIGHT_DIGIT = 0.5, 1.6, 0.5
-_HONORIFIC_GAP = 4
-
-
-@dataclass(frozen=True, slots=True)
-class SoundWording:
-    """A wording as it sounds.
-
-    Attributes:
-        rows: Its elements.
-        syllables: Fixed syllables (without slots and gaps).
-        text: As people read it.
-    """
-
-    phrase: int
-    variant: int
-    text: str
-    rows: tuple[Row, ...]
-    syllables: int
-    thresholds: Thresholds
-
-    @property
-    def weight(self) -> float:
-        return sum(row.weight for row in self.rows)
+_MARGIN = 128
+_CHUNK = 5
+_SETTLED = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Sounding:
-    """A wording found in a stream by its sound, as ``text[start:end]`` (before tracing: about there)."""
+    """A wording found in a stream by its sound, as ``text[start:end]``."""
 
     wording: SoundWording
     similarity: float
@@ -75,58 +48,40 @@ class Sounding:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Where exactly a wording was heard, and for which syllables what."""
+    """A sounding in full.
+
+    Attributes:
+        expected: Syllables of the wording.
+        heard: Syllable heard for each; empty for none.
+        others: Syllables for which plainly another one was heard, or none, or that were added.
+    """
 
     similarity: float
     start: int
     end: int
     expected: tuple[str, ...]
     heard: tuple[str, ...]
+    others: int
 
 
-def sound_wording(
-    phrase: int, variant: int, wording: Wording, owner: Phrase, table: SyllableTable
-) -> SoundWording | None:
-    """A wording as rows of syllables; ``None`` when fewer than two are fixed."""
-    rows: list[Row] = []
-    fixed = 0
-    for piece in wording.pieces:
-        if isinstance(piece, Gap):
-            rows.append(Row(-1, 0.0, 0.0, piece.limit))
-        elif isinstance(piece, Slot):
-            rows += _slot_rows(piece, table)
-        else:
-            text = fold(piece.text)
-            for character, syllable in zip(text, syllables_of(text), strict=True):
-                rows.append(_syllable_row(character, table.ids.get(syllable, 0)))
-                fixed += 1
-    if fixed < 2:
-        return None
-    return SoundWording(phrase, variant, wording.text, tuple(rows), fixed, owner.thresholds(fixed))
+@dataclass(frozen=True, slots=True)
+class _Spots:
+    """Places where wordings may have been said, as arrays.
 
+    Attributes:
+        wordings: Number of the wording.
+        starts, widths: Columns of the text to align it with.
+    """
 
-def _slot_rows(slot: Slot, table: SyllableTable) -> list[Row]:
-    if slot.key == "honorific":
-        return [Row(-1, 0.0, 0.0, _HONORIFIC_GAP)]
-    digit = Row(table.ids[DIGIT], _WEIGHT_DIGIT, 1.0)
-    extra = slot.high - slot.low
-    return [digit] * slot.low + ([Row(-1, 0.0, 0.0, extra)] if extra else [])
+    wordings: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    widths: NDArray[np.int64]
 
+    def __getitem__(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> _Spots:
+        return _Spots(self.wordings[chosen], self.starts[chosen], self.widths[chosen])
 
-def _syllable_row(character: str, syllable: int) -> Row:
-    if character in _PARTICLES:
-        return Row(syllable, _WEIGHT_PARTICLE, _DROP_PARTICLE)
-    if character in _NEGATIONS:
-        return Row(syllable, _WEIGHT_NEGATION, _DROP_NEGATION)
-    return Row(syllable, 1.0, _DROP)
-
-
-def _insert_cost(character: str) -> float:
-    if character == "\n":
-        return _INSERT_BORDER
-    if character in _PARTICLES:
-        return _INSERT_PARTICLE
-    return _INSERT_NEGATION if character in _NEGATIONS else _INSERT
+    def __len__(self) -> int:
+        return len(self.wordings)
 
 
 class PhoneticIndex:
@@ -142,56 +97,50 @@ class PhoneticIndex:
 
         self.wordings = tuple(wordings)
         self.table = table
-        count = len(self.wordings)
-        height = max((len(wording.rows) for wording in self.wordings), default=1)
-        self._syllables = np.zeros((count, height), dtype=np.int32)
-        self._weights = np.ones((count, height), dtype=np.float32)
-        self._drops = np.zeros((count, height), dtype=np.float32)
-        self._gaps = np.zeros((count, height), dtype=np.int16)
+        shape = (len(self.wordings), max((len(one.rows) for one in self.wordings), default=1))
+        self._syllables = np.zeros(shape, dtype=np.int32)
+        self._weights = np.ones(shape, dtype=np.float32)
+        self._drops = np.zeros(shape, dtype=np.float32)
+        self._limits = np.ones(shape, dtype=np.float32)
+        self._gaps = np.zeros(shape, dtype=np.int16)
         for number, wording in enumerate(self.wordings):
             for place, row in enumerate(wording.rows):
                 self._syllables[number, place] = max(0, row.syllable)
                 self._weights[number, place] = row.weight
                 self._drops[number, place] = row.drop
+                self._limits[number, place] = row.limit
                 self._gaps[number, place] = row.gap
-        self._heights = np.array([len(wording.rows) for wording in self.wordings], dtype=np.int32)
-        self._totals = np.array([wording.weight for wording in self.wordings], dtype=np.float32)
-        self._reaches = self._heights + self._gaps.sum(axis=1, dtype=np.int32)
-        self._phrases = np.array([wording.phrase for wording in self.wordings], dtype=np.int32)
-        fixed = np.array([wording.syllables for wording in self.wordings], dtype=np.int32)
+        self._heights = np.array([len(one.rows) for one in self.wordings], dtype=np.int64)
+        self._totals = np.array([one.weight for one in self.wordings], dtype=np.float32)
+        self._reaches = np.array([one.reach for one in self.wordings], dtype=np.int64)
+        self._phrases = np.array([one.phrase for one in self.wordings], dtype=np.int64)
+        self._gapless = self._reaches == self._heights
+        fixed = np.array([one.syllables for one in self.wordings], dtype=np.int64)
         self._needed = np.where(fixed <= 5, 1, np.where(fixed <= 9, 2, 3))
-        self._gapless = ~(self._gaps > 0).any(axis=1) if count else np.zeros(0, dtype=bool)
-        self._classes = np.array(self.table.classes, dtype=np.int64)
+        self._classes = np.array(table.classes, dtype=np.int64)
         self._base = int(self._classes.max()) + 1
         self._build_seeds()
 
     def _build_seeds(self) -> None:
-        """Inverted index: pair of classes → (wording, columns that may lie before it)."""
+        """Inverted index: pair of classes → wordings, and how many columns may lie before it."""
         import numpy as np
 
-        postings: dict[int, list[tuple[int, int]]] = {}
+        digit = self.table.ids[DIGIT]
+        seeds: list[tuple[int, int, int]] = []
         for number, wording in enumerate(self.wordings):
-            lead = 0
-            previous = -1
+            lead, previous = 0, -1
             for row in wording.rows:
-                if row.gap or self.table.syllables[max(0, row.syllable)] == DIGIT:
-                    lead += max(row.gap, 1)
-                    previous = -1
-                    continue
-                current = int(self._classes[row.syllable])
-                if previous >= 0:
-                    code = previous * self._base + current
-                    postings.setdefault(code, []).append((number, lead - 1))
+                current = -1 if row.gap or row.syllable == digit else self._classes[row.syllable]
+                if previous >= 0 and current >= 0:
+                    seeds.append((int(previous * self._base + current), number, lead - 1))
                 previous = current
-                lead += 1
-        codes = sorted(postings)
-        self._codes = np.array(codes, dtype=np.int64)
-        self._firsts = np.zeros(len(codes) + 1, dtype=np.int64)
-        np.cumsum([len(postings[code]) for code in codes], out=self._firsts[1:])
-        flat = [posting for code in codes for posting in postings[code]]
-        pairs = np.array(flat, dtype=np.int32).reshape(-1, 2)
-        self._seed_wordings = pairs[:, 0].copy()
-        self._seed_leads = pairs[:, 1].copy()
+                lead += row.gap or 1
+        seeds.sort()
+        table = np.array(seeds, dtype=np.int64).reshape(-1, 3)
+        self._codes, firsts = np.unique(table[:, 0], return_index=True)
+        self._firsts = np.append(firsts, len(table))
+        self._seed_wordings = table[:, 1].copy()
+        self._seed_leads = table[:, 2].copy()
 
     @cached_property
     def _sound_classes(self) -> NDArray[np.int64]:
@@ -203,194 +152,217 @@ class PhoneticIndex:
         classes[0] = 0
         return classes
 
-    def sounds(self, text: str) -> NDArray[np.int32]:
-        """Sound of every character, int32 [characters]."""
+    def _sounds(self, text: str) -> NDArray[np.int32]:
         import numpy as np
 
         get = self.table.sound_of.get
-        return np.fromiter((get(character, 0) for character in text), np.int32, len(text))
+        return np.array([get(character, 0) for character in text], dtype=np.int32)
 
     def search(
-        self, text: str, wanted: NDArray[np.bool_], floor: float = FLOOR
+        self, text: str, wanted: NDArray[np.bool_], settled: NDArray[np.bool_] | None = None
     ) -> list[Sounding]:
-        """Candidates with a similarity of at least ``floor``, best first.
+        """Where wordings may have been said, best first; of a phrase's, the best at each place.
 
         Args:
             text: Comparable text.
             wanted: Which phrases to look for, bool [phrases].
-            floor: Least similarity.
+            settled: Characters that are known not to be misheard, bool [characters].
         """
         import numpy as np
 
         if len(text) < 2 or not len(self._codes):
             return []
-        sounds = self.sounds(text)
-        numbers, starts, widths = self._candidates(sounds, wanted)
-        if not len(numbers):
+        sounds = self._sounds(text)
+        spots = self._spots(sounds, wanted)
+        spots = spots[self._bound(spots, sounds) >= FLOOR]
+        if not len(spots):
             return []
-        near = self._bound(numbers, starts, widths, sounds) >= floor
-        numbers, starts, widths = numbers[near], starts[near], widths[near]
-        if not len(numbers):
-            return []
-        inserts = np.fromiter(map(_insert_cost, text), np.float32, len(text))
+        inserts = np.array(insert_costs(text), dtype=np.float32)
         found: list[Sounding] = []
-        for chosen in _by_height(self._heights[numbers]):
-            found += self._align(numbers[chosen], starts[chosen], widths[chosen], sounds, inserts, floor)
+        for group in _by_height(self._heights[spots.wordings]):
+            found += self._align(spots[group], sounds, inserts, settled)
         found.sort(key=lambda one: (-one.similarity, one.start, one.wording.phrase))
         return found
 
-    def _candidates(
-        self, sounds: NDArray[np.int32], wanted: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Wording numbers with the first column and the width of where they may be."""
+    def _spots(self, sounds: NDArray[np.int32], wanted: NDArray[np.bool_]) -> _Spots:
+        """Seeds of what was heard, gathered along diagonals."""
         import numpy as np
 
-        empty = np.zeros(0, dtype=np.int64)
         classes = self._sound_classes[sounds]
         pairs = classes[:-1] * self._base + classes[1:]
-        slots = np.searchsorted(self._codes, pairs)
-        slots[slots == len(self._codes)] = 0
-        positions = np.flatnonzero(self._codes[slots] == pairs)
-        slots = slots[positions]
-        counts = self._firsts[slots + 1] - self._firsts[slots]
-        total = int(counts.sum())
-        if not total:
-            return empty, empty, empty
-        offsets = np.repeat(self._firsts[slots] - (np.cumsum(counts) - counts), counts)
-        postings = offsets + np.arange(total)
-        numbers = self._seed_wordings[postings].astype(np.int64)
+        codes = np.searchsorted(self._codes, pairs)
+        codes[codes == len(self._codes)] = 0
+        positions = np.flatnonzero(self._codes[codes] == pairs)
+        firsts = self._firsts[codes[positions]]
+        counts = self._firsts[codes[positions] + 1] - firsts
+        postings = np.repeat(firsts - (np.cumsum(counts) - counts), counts)
+        postings += np.arange(len(postings))
+        numbers = self._seed_wordings[postings]
         diagonals = np.repeat(positions, counts) - self._seed_leads[postings]
         chosen = wanted[self._phrases[numbers]]
-        numbers, diagonals = numbers[chosen], diagonals[chosen]
-        if not len(numbers):
-            return empty, empty, empty
-        span = len(sounds) + 256
-        keys = np.sort(numbers * span + diagonals + 128)
-        numbers, diagonals = keys // span, keys % span - 128
+        # One integer per seed, so that sorting puts the seeds of a wording side by side.
+        span = len(sounds) + 2 * _MARGIN
+        keys = np.sort(numbers[chosen] * span + diagonals[chosen] + _MARGIN)
+        if not len(keys):
+            return _Spots(keys, keys, keys)
+        numbers, diagonals = np.divmod(keys, span)
+        diagonals -= _MARGIN
         slack = np.where(self._gapless[numbers], _SLACK, self._reaches[numbers])
         fresh = np.ones(len(keys), dtype=bool)
-        fresh[1:] = (numbers[1:] != numbers[:-1]) | (diagonals[1:] - diagonals[:-1] > slack[1:])
+        fresh[1:] = np.diff(keys) > slack[1:]
         firsts = np.flatnonzero(fresh)
         lasts = np.append(firsts[1:], len(keys)) - 1
+        enough = lasts - firsts + 1 >= self._needed[numbers[firsts]]
+        firsts, lasts = firsts[enough], lasts[enough]
         numbers = numbers[firsts]
-        enough = lasts - firsts + 1 >= self._needed[numbers]
-        firsts, lasts, numbers = firsts[enough], lasts[enough], numbers[enough]
-        starts = diagonals[firsts] - _PAD
         widths = diagonals[lasts] - diagonals[firsts] + self._reaches[numbers] + 2 * _PAD
-        return numbers, starts, widths
+        return _Spots(numbers, diagonals[firsts] - _PAD, widths)
 
-    def _bound(
-        self,
-        numbers: NDArray[np.int64],
-        starts: NDArray[np.int64],
-        widths: NDArray[np.int64],
-        sounds: NDArray[np.int32],
-    ) -> NDArray[np.float32]:
-        """About the most similarity that a candidate can reach; 1 for wordings with gaps."""
+    def _bound(self, spots: _Spots, sounds: NDArray[np.int32]) -> NDArray[np.float32]:
+        """About the most similarity that a spot can reach; 1 for wordings with gaps."""
         import numpy as np
 
-        bound = np.ones(len(numbers), dtype=np.float32)
-        plain = np.flatnonzero(self._gapless[numbers] & (widths <= self._reaches[numbers] + 5))
-        chosen = numbers[plain]
-        height = int(self._heights[chosen].max()) if len(chosen) else 0
-        if not height:
+        bound = np.ones(len(spots), dtype=np.float32)
+        narrow = spots.widths <= self._reaches[spots.wordings] + 2 * _PAD + 1
+        plain = np.flatnonzero(self._gapless[spots.wordings] & narrow)
+        if not len(plain):
             return bound
-        padded = np.zeros(len(sounds) + 2 * (height + 8), dtype=np.int32)
-        padded[height + 8 : height + 8 + len(sounds)] = sounds
-        rows = np.arange(height)
+        chosen = spots.wordings[plain]
+        height = int(self._heights[chosen].max())
+        padding = height + _MARGIN
+        padded = np.zeros(len(sounds) + 2 * padding, dtype=np.int32)
+        padded[padding : padding + len(sounds)] = sounds
         syllables = self._syllables[chosen, :height]
-        origin = (starts[plain] + height + 8)[:, None] + rows
+        columns = (spots.starts[plain] + padding)[:, None] + np.arange(height)
         cheapest = np.ones(syllables.shape, dtype=np.float32)
-        for shift in range(_PAD - 1, _PAD + 2 + 1):
-            np.minimum(
-                cheapest, self.table.costs[syllables, padded[origin + shift]], out=cheapest
-            )
-        # A syllable that was not heard at all costs its drop, if that is less.
-        cost = np.minimum(cheapest * self._weights[chosen, :height], self._drops[chosen, :height])
-        bound[plain] = 1 - cost.sum(axis=1) / self._totals[chosen]
+        for shift in range(_PAD - 1, _PAD + 3):
+            heard = padded[columns + shift]
+            np.minimum(cheapest, self.table.costs[syllables, heard], out=cheapest)
+        cheapest *= self._weights[chosen, :height]
+        np.minimum(cheapest, self._drops[chosen, :height], out=cheapest)
+        bound[plain] = 1 - cheapest.sum(axis=1) / self._totals[chosen]
         return bound
 
     def _align(
         self,
-        numbers: NDArray[np.int64],
-        starts: NDArray[np.int64],
-        widths: NDArray[np.int64],
+        spots: _Spots,
         sounds: NDArray[np.int32],
         inserts: NDArray[np.float32],
-        floor: float,
+        settled: NDArray[np.bool_] | None,
     ) -> list[Sounding]:
         import numpy as np
 
-        height, width = int(self._heights[numbers].max()), int(widths.max())
-        columns = starts[:, None] + np.arange(width)
-        inside = (columns >= 0) & (columns < len(sounds)) & (columns < (starts + widths)[:, None])
-        columns = np.where(inside, columns, 0)
+        height, width = int(self._heights[spots.wordings].max()), int(spots.widths.max())
+        columns = spots.starts[:, None] + np.arange(width)
+        inside = (columns >= 0) & (columns < len(sounds)) & (np.arange(width) < spots.widths[:, None])
+        columns[~inside] = 0
         heard = np.where(inside, sounds[columns], 0)
-        syllables = self._syllables[numbers, :height]
-        costs = self.table.costs[syllables[:, :, None], heard[:, None, :]]
-        costs *= self._weights[numbers, :height, None]
+        costs = self._costs(spots.wordings, height, heard)
+        if settled is not None:
+            changed = (settled[columns] & inside)[:, None, :] & (costs > 0)
+            costs[changed] += _SETTLED
         batch = Batch(
             costs,
-            self._drops[numbers, :height],
-            self._gaps[numbers, :height],
-            np.where(inside, inserts[columns], np.float32(_INSERT_BORDER)),
+            self._drops[spots.wordings, :height],
+            self._gaps[spots.wordings, :height],
+            np.where(inside, inserts[columns], np.float32(NEVER)),
         )
         total, ends = best_ends(batch)
-        similarities = 1 - total / self._totals[numbers]
-        found: list[Sounding] = []
-        for index in np.flatnonzero(similarities >= floor):
-            wording = self.wordings[numbers[index]]
-            end = min(int(starts[index] + ends[index]), len(sounds))
-            start = max(0, end - len(wording.rows))
-            found.append(Sounding(wording, float(similarities[index]), start, end))
-        return found
-
-    def trace(self, text: str, sounding: Sounding) -> Trace | None:
-        """The alignment behind a candidate; ``None`` when nothing of it was heard."""
-        wording = sounding.wording
-        reach = len(wording.rows) + sum(row.gap for row in wording.rows)
-        first = max(0, sounding.end - reach - _PAD - 2)
-        heard_text = text[first : sounding.end]
-        sounds = self.sounds(heard_text)
-        table = self.table.costs
-        costs = [
-            [float(cost) * row.weight for cost in table[max(0, row.syllable), sounds]]
-            for row in wording.rows
+        similarities = 1 - total / self._totals[spots.wordings]
+        best = self._best(self._phrases[spots.wordings], similarities, spots.starts + ends)
+        if not len(best):
+            return []
+        _, tails = best_ends(batch.backwards(best), width - ends[best])
+        return [
+            Sounding(
+                self.wordings[spots.wordings[index]],
+                float(similarities[index]),
+                int(spots.starts[index]) + width - int(tail),
+                int(spots.starts[index] + ends[index]),
+            )
+            for index, tail in zip(best, tails, strict=True)
+            if width - tail < ends[index]
         ]
-        total, columns, start, end = trace(
-            wording.rows, costs, [_insert_cost(character) for character in heard_text]
-        )
-        if start >= end:
-            return None
+
+    def _costs(
+        self, wordings: NDArray[np.int64], height: int, heard: NDArray[np.int32]
+    ) -> NDArray[np.float32]:
+        """Weighted cost of every column for every row, float32 [pairs, rows, columns]."""
+        costs = self.table.costs[self._syllables[wordings, :height, None], heard[:, None, :]]
+        limits = self._limits[wordings, :height, None]
+        refused = costs > limits
+        costs *= self._weights[wordings, :height, None]
+        costs[refused] = NEVER
+        return costs
+
+    @staticmethod
+    def _best(
+        phrases: NDArray[np.int64], similarities: NDArray[np.float32], ends: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Indexes of the best alignment of each phrase at about each place."""
+        import numpy as np
+
+        alive = np.flatnonzero(similarities >= FLOOR)
+        places = phrases[alive] * (int(ends.max()) + _CHUNK) + ends[alive] // _CHUNK
+        order = alive[np.lexsort((-similarities[alive], places))]
+        places = np.sort(places)
+        first = np.ones(len(places), dtype=bool)
+        first[1:] = places[1:] != places[:-1]
+        return order[first]
+
+    def trace(
+        self, text: str, sounding: Sounding, settled: NDArray[np.bool_] | None = None
+    ) -> Trace:
+        """The alignment behind a sounding."""
+        import numpy as np
+
+        rows = sounding.wording.rows
+        heard_text = text[sounding.start : sounding.end]
+        sounds = self._sounds(heard_text)
+        distances = self.table.costs[[max(0, row.syllable) for row in rows]][:, sounds]
+        weights = np.array([row.weight for row in rows], dtype=np.float32)[:, None]
+        limits = np.array([row.limit for row in rows], dtype=np.float32)[:, None]
+        costs = np.where(distances > limits, NEVER, distances * weights)
+        if settled is not None:
+            costs[(costs > 0) & settled[None, sounding.start : sounding.end]] += _SETTLED
+        inserts = insert_costs(heard_text)
+        path = trace(rows, costs.tolist(), inserts)
         expected: list[str] = []
         heard: list[str] = []
-        for row, column in zip(wording.rows, columns, strict=True):
+        others = 0
+        for place, (row, column) in enumerate(zip(rows, path.heard, strict=True)):
             if row.gap:
                 continue
-            expected.append(self.table.syllables[row.syllable])
-            heard.append("" if column is None else self._nearest(row, int(sounds[column])))
+            syllable = self.table.syllables[row.syllable]
+            expected.append(syllable)
+            heard.append("" if column is None else self._reading(syllable, int(sounds[column])))
+            if row.weight >= 1:
+                others += column is None or distances[place, column] > PLAINLY_OTHER
+        used = {column for column in path.heard if column is not None}
+        if not any(row.gap for row in rows):
+            others += sum(
+                column not in used and heard_text[column] not in PARTICLES
+                for column in range(path.start, path.end)
+            )
         return Trace(
-            similarity=max(0.0, 1 - total / wording.weight),
-            start=first + start,
-            end=first + end,
+            similarity=max(0.0, 1 - path.cost / sounding.wording.weight),
+            start=sounding.start + path.start,
+            end=sounding.start + path.end,
             expected=tuple(expected),
             heard=tuple(heard),
+            others=others,
         )
 
-    def _nearest(self, row: Row, sound: int) -> str:
-        """The reading of a sound that fits a row best."""
-        readings = self.table.sounds[sound]
-        syllables = [self.table.syllables[reading] for reading in readings]
-        expected = self.table.syllables[row.syllable]
-        from callaudit.phrases.phonetics import distance
-
-        return min(syllables, key=lambda syllable: distance(expected, syllable))
+    def _reading(self, expected: str, sound: int) -> str:
+        """The reading of a sound that is nearest to a syllable."""
+        readings = (self.table.syllables[reading] for reading in self.table.sounds[sound])
+        return min(readings, key=lambda reading: distance(expected, reading))
 
 
-def _by_height(heights: NDArray[np.int32]) -> Iterable[NDArray[np.int64]]:
-    """Groups of candidates of like height, so that little is padded."""
+def _by_height(heights: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Groups of spots of like height, so that little is padded."""
     import numpy as np
 
     order = np.argsort(heights, kind="stable")
     cuts = np.searchsorted(heights[order], [6, 10, 15])
-    return [group for group in np.split(order, cuts) if len(group)]
+    return (group for group in np.split(order, cuts) if len(group))
