@@ -138,6 +138,7 @@ class Phrase:
         verbatim: Matched against the text with its hesitations and repetitions (口病语).
         word_borders: Counts only between word borders (jieba).
         homophones: A two-syllable wording may be decided by its sound alone.
+        tells_role: Log odds, in favour of the phrase's role, of whoever says it.
         accept, uncertain, acoustic: Thresholds that replace the defaults.
         place: ``file:line`` where it is written.
     """
@@ -153,6 +154,7 @@ class Phrase:
     verbatim: bool
     word_borders: bool
     homophones: bool
+    tells_role: float
     variants: tuple[Variant, ...]
     exceptions: Exceptions = Exceptions()
     examples: Examples = Examples()

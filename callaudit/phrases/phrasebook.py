@@ -112,6 +112,9 @@ class PhraseModel(_Strict):
     verbatim: bool = Field(False, description="保留语气词和重复（用于口病语）")
     word_borders: bool = Field(False, description="只在词的边界上算")
     homophones: bool = Field(False, description="两个字的说法，同音即可")
+    tells_role: float = Field(
+        0.0, ge=0, le=5, description="说了它多大程度上表明说话人就是这个角色（对数几率）"
+    )
 
 
 class AdditionModel(_Strict):
@@ -302,6 +305,7 @@ class _Compiler:
             verbatim=model.verbatim,
             word_borders=model.word_borders,
             homophones=model.homophones,
+            tells_role=model.tells_role,
             variants=self._variants(model.variants, location),
             exceptions=common + self._exceptions(model.exceptions, (*location, "exceptions")),
             examples=Examples(tuple(model.examples.hit), tuple(model.examples.miss)),
@@ -377,3 +381,10 @@ def _check_wording(wording: Wording) -> None:
         raise NotationError("有一种说法里没有固定的字，会在任何地方找到", 0)
     if isinstance(wording.pieces[0], Gap) or isinstance(wording.pieces[-1], Gap):
         raise NotationError("间隔 … 不能在开头或结尾", 0)
+
+
+def load_phrasebooks(
+    paths: Sequence[Path], site: Path | None = None, cache: Path | None = None
+) -> Phrasebook:
+    """Phrasebooks, compiled (see `compile_phrasebooks`)."""
+    return compile_phrasebooks(paths, site)
