@@ -1,0 +1,262 @@
+"""A call being judged: the timeline together with what is derived from it once for all rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, Protocol
+
+from callaudit.calls import CallTimeline, Evidence, PhraseHit, Role, Span, merge_spans
+from callaudit.checks.conditions import Answer, FactName
+from callaudit.checks.evidence import ROLE_NAMES, shorten
+from callaudit.checks.holds import Hold, HoldSettings, deduce_holds
+from callaudit.checks.intervals import crop, subtract, total_ms
+from callaudit.checks.scenario import ScenarioSettings, deduce_scenario
+from callaudit.checks.talk import TalkTurn, spoken, talk_turns
+from callaudit.checks.windows import TIME_TOLERANCE_MS
+
+MIN_HEARD = 0.8
+"""Share of a role's voice in a window that must have been understood before something in it
+counts as missing."""
+
+SPARSE_CHARS_PER_SECOND = 1.0
+SPARSE_MIN_MS = 2000
+"""An utterance this long with fewer characters per second lost words: nobody speaks so slowly."""
+
+
+class Wording(Protocol):
+    """What checks need to know of a phrase of the phrasebook."""
+
+    @property
+    def prescribed(self) -> str | None:
+        """The wording the regulation asks for."""
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What a rulebook knows besides its rules.
+
+    Attributes:
+        phrases: The phrasebook, by phrase id.
+        holds: Phrases and limits from which holds are deduced.
+        scenario: Phrases and words from which the kind of call is deduced.
+    """
+
+    phrases: Mapping[str, Wording] = field(default_factory=dict)
+    holds: HoldSettings = field(default_factory=HoldSettings)
+    scenario: ScenarioSettings = field(default_factory=ScenarioSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """The result of looking for a phrase in a window.
+
+    Attributes:
+        state: ``said``; ``maybe`` (between the thresholds, or by somebody unknown); ``missing``
+            (and the window was heard well); ``unheard`` (missing, but the window was heard badly).
+        hit: The best hit for ``said`` and ``maybe``.
+        heard: Share of the role's voice in the window that was understood.
+    """
+
+    state: Literal["said", "maybe", "missing", "unheard"]
+    hit: PhraseHit | None = None
+    heard: float | None = None
+
+
+class Case:
+    """One call and everything that several rules ask of it, computed at most once."""
+
+    def __init__(self, call: CallTimeline, knowledge: Knowledge) -> None:
+        self.call = call
+        self.knowledge = knowledge
+        self._heard: dict[tuple[Role, Span], float | None] = {}
+
+    # --- roles -----------------------------------------------------------------------------
+
+    @cached_property
+    def roles_usable(self) -> bool:
+        """Whether the agent's words can be told from the customer's, and the agent was heard."""
+        return self.call.roles_known and bool(self.call.voice_of(Role.AGENT))
+
+    @property
+    def roles_problem(self) -> str:
+        """Why `roles_usable` is false."""
+        if not self.call.utterances and not self.call.transcript.voice:
+            return "录音中没有听到说话声，无法判定"
+        if self.call.roles_known:
+            return "录音中没有听到坐席的声音，无法判定"
+        return "分不清坐席与客户（例如单声道录音），无法判定"
+
+    @cached_property
+    def separate_channels(self) -> bool:
+        """Whether agent and customer have channels of their own."""
+        if not self.call.roles_known or self.call.transcript.role_source == "separated":
+            return False
+        channels: dict[int, Role] = {}
+        for utterance in self.call.utterances:
+            if channels.setdefault(utterance.channel, utterance.role) != utterance.role:
+                return False
+        return len(channels) > 1 or (self.call.transcript.recording.channels or 1) > 1
+
+    # --- turns and time ----------------------------------------------------------------------
+
+    @cached_property
+    def turns(self) -> tuple[TalkTurn, ...]:
+        """Turns of substance; see `callaudit.checks.talk`."""
+        return talk_turns(self.call.utterances)
+
+    @cached_property
+    def _turns_by_role(self) -> dict[Role, tuple[TalkTurn, ...]]:
+        return {role: tuple(turn for turn in self.turns if turn.role == role) for role in Role}
+
+    def turns_of(self, role: Role) -> tuple[TalkTurn, ...]:
+        """Turns of substance of one role."""
+        return self._turns_by_role[role]
+
+    @cached_property
+    def speech_end_ms(self) -> int:
+        """When the last word of the call ends."""
+        ends = [utterance.end_ms for utterance in self.call.utterances]
+        ends += [voice.end_ms for voice in self.call.transcript.voice]
+        return max(ends, default=self.call.duration_ms)
+
+    @cached_property
+    def speech_start_ms(self) -> int:
+        """When the first word of the call begins."""
+        starts = [utterance.start_ms for utterance in self.call.utterances]
+        starts += [voice.start_ms for voice in self.call.transcript.voice]
+        return min(starts, default=0)
+
+    def voice_ms(self, role: Role) -> int:
+        """How long a role speaks in all."""
+        return sum(span.duration_ms for span in self.call.voice_of(role))
+
+    # --- how well it was heard -----------------------------------------------------------------
+
+    @cached_property
+    def _understood(self) -> dict[Role, tuple[Span, ...]]:
+        spans: dict[Role, list[Span]] = {role: [] for role in Role}
+        for utterance in self.call.utterances:
+            sparse = utterance.span.duration_ms >= SPARSE_MIN_MS and (
+                len(spoken(utterance.text)) * 1000
+                < SPARSE_CHARS_PER_SECOND * utterance.span.duration_ms
+            )
+            if utterance.trusted and not sparse and utterance.text:
+                # voice activity is padded more generously than recognised text
+                start_ms = max(0, utterance.start_ms - TIME_TOLERANCE_MS)
+                spans[utterance.role].append(Span(start_ms, utterance.end_ms + TIME_TOLERANCE_MS))
+        return {role: merge_spans(found) for role, found in spans.items()}
+
+    def heard(self, role: Role, window: Span) -> float | None:
+        """Share of the role's voice inside the window that was understood, 0–1.
+
+        Returns:
+            ``None`` when the role's voice is not heard there at all.
+        """
+        key = (role, window)
+        if key not in self._heard:
+            total_ms = heard_ms = 0
+            for voice in self.call.voice_of(role):
+                if voice.overlaps(window):
+                    inside = Span(
+                        max(voice.start_ms, window.start_ms), min(voice.end_ms, window.end_ms)
+                    )
+                    total_ms += inside.duration_ms
+                    heard_ms += sum(
+                        span.overlap_ms(inside)
+                        for span in self._understood[role]
+                        if span.overlaps(inside)
+                    )
+            self._heard[key] = heard_ms / total_ms if total_ms else None
+        return self._heard[key]
+
+    def look(
+        self,
+        phrases: tuple[str, ...],
+        role: Role,
+        window: Span,
+        min_heard: float = MIN_HEARD,
+    ) -> Sighting:
+        """Looks for any of the phrases, said by a role in a window."""
+        hits = self.call.hits_of(phrases, role, window)
+        certain = [hit for hit in hits if hit.certain]
+        if certain:
+            return Sighting("said", certain[0])
+        if hits:
+            return Sighting("maybe", max(hits, key=lambda hit: hit.score))
+        heard = self.heard(role, window)
+        if heard is not None and heard < min_heard:
+            return Sighting("unheard", heard=heard)
+        return Sighting("missing", heard=heard)
+
+    def unheard_before(self, role: Role, window: Span) -> int:
+        """Milliseconds of the role's voice in the window in which no word was recognised.
+
+        Recognisers lose short words at the head of an utterance; where a word's absence or order
+        matters, voice without a word there leaves it open.
+        """
+        utterances = self.call.utterances_of(role, window)
+        words = [
+            Span(word.start_ms, word.end_ms) for utterance in utterances for word in utterance.words
+        ]
+        spans = merge_spans(words or [utterance.span for utterance in utterances])
+        return total_ms(subtract(crop(self.call.voice_of(role), window), spans))
+
+    # --- derived once ----------------------------------------------------------------------------
+
+    @cached_property
+    def holds(self) -> tuple[Hold, ...]:
+        """All holds of the call, in order."""
+        return deduce_holds(self)
+
+    @cached_property
+    def scenario(self) -> Mapping[FactName, Answer]:
+        """What kind of call it is, with evidence."""
+        return deduce_scenario(self)
+
+    # --- evidence -------------------------------------------------------------------------------
+
+    def prescribed(self, phrases: tuple[str, ...]) -> str | None:
+        """The first prescribed wording among the phrases."""
+        for phrase in phrases:
+            wording = self.knowledge.phrases.get(phrase)
+            if wording is not None and wording.prescribed:
+                return wording.prescribed
+        return None
+
+    def missing(self, phrases: tuple[str, ...], role: Role, window: Span) -> Evidence:
+        """Evidence that something is missing: window, nearest thing said, prescribed wording."""
+        near = max(
+            (
+                miss
+                for miss in self.call.near_misses
+                if miss.phrase in phrases
+                and miss.role == role
+                and window.start_ms <= miss.start_ms < window.end_ms
+            ),
+            key=lambda miss: miss.score,
+            default=None,
+        )
+        if near is not None:
+            quote, score = near.quote, near.score
+        else:
+            quote, score = self.words(role, window), None
+        return Evidence(
+            window.start_ms,
+            window.end_ms,
+            role,
+            shorten(quote),
+            phrases[0] if phrases else None,
+            near.method if near is not None else "text",
+            score,
+            self.prescribed(phrases),
+        )
+
+    def words(self, role: Role, window: Span) -> str:
+        """What a role said in a window."""
+        return "".join(utterance.text for utterance in self.call.utterances_of(role, window))
+
+    def who(self, role: Role) -> str:
+        """The role's Chinese name."""
+        return ROLE_NAMES[role]

@@ -1,0 +1,428 @@
+"""Holds: when the agent makes the customer wait, deduced once per call for all rules about it.
+
+A state machine over what the agent says::
+
+              announcement (请您稍等 …)
+      talking ────────────────────────▶ waiting ◀─┐ reassurance (请再稍等), 嗯,
+         ▲                                 │ └─────┘ or voice that was not understood
+         └─────────────────────────────────┘
+           business or return (让您久等了)
+
+Besides announced holds there are silent ones (the agent says nothing for 10 s although it is the
+agent's turn) and ones with hold music. Whose turn it is decides between a hold and dead air:
+silence after an agent's question, or before the customer's next words, is not a hold.
+
+Source: clause 7.4.4 and the rulebook specification ("agent announces waiting or leaves the line").
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from callaudit.calls import PhraseHit, Role, Span, Utterance, merge_spans
+from callaudit.checks.intervals import crop, subtract, total_ms
+from callaudit.checks.parameters import Parameters, PhraseIds
+from callaudit.checks.talk import is_backchannel, is_question, spoken
+
+if TYPE_CHECKING:
+    from callaudit.checks.case import Case
+
+JOIN_MS = 3000
+"""Agent's words so soon after an announcement, with no customer's turn between, belong to it."""
+
+JOIN_MAX_MS = 8000
+"""…but not for longer than this: then the agent has gone on talking business."""
+
+ASIDE_MAX_CHARS = 24
+"""A remark this short inside a hold, after which the agent leaves again, does not end the hold."""
+
+PAUSE_MS = 2500
+"""Customer's utterances with shorter pauses are one stretch of talk."""
+
+UNHEARD_MIN_MS = 500
+"""Shorter voice without text is breath or noise."""
+
+MUSIC_MIN_MS = 3000
+
+_CUSTOMER_ASKS = re.compile("稍等|等一下|等会|等等|等我|我找|我看一下|我看看|我去拿|我去看|我拿")
+_CALLING = re.compile("喂|你好|您好|在吗|在不在|还在|有人|人呢|听见|听得到|怎么没")
+_ASKS_CUSTOMER = re.compile(
+    "(?:请|麻烦)您?(?:再|先)?(?:讲|说|提供|报|告诉|描述|记|留|看|检查|找)|您(?:说|讲|请讲|请说)[。！，]?$"
+)
+_FAREWELL = re.compile("再见|拜拜")
+_WAITING_WORD = re.compile("[等候挂]")
+
+
+class HoldSettings(Parameters):
+    """From which phrases and limits holds are deduced.
+
+    Attributes:
+        request: Polite requests to wait (请您稍等片刻好吗).
+        announce: Any announcement of waiting, polite or not (稍等, 我帮您查一下).
+        curt: Curt forms (等着, 等一下！).
+        reassure: Responses inside a hold (请再稍等一下).
+        back: Words that end a hold (让您久等了).
+        silent_seconds: Silence from which the agent has left the line unannounced.
+        announced_seconds: Silence from which 稍等 without 请 is a hold at all.
+    """
+
+    request: PhraseIds = ()
+    announce: PhraseIds = ()
+    curt: PhraseIds = ()
+    reassure: PhraseIds = ()
+    back: PhraseIds = ()
+    silent_seconds: float = Field(default=10, gt=0)
+    announced_seconds: float = Field(default=2, ge=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch of a hold in which the agent said nothing that concerns it.
+
+    Attributes:
+        listening_ms: How long the customer talked in it: perhaps the agent listened.
+        doubtful: The agent's voice was heard in it but not understood.
+    """
+
+    span: Span
+    listening_ms: int = 0
+    doubtful: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """One hold.
+
+    Attributes:
+        span: From the end of the announcement (or the beginning of silence or music) to the
+            agent's return, or to the end of the call.
+        kind: How it began.
+        announcement: The agent's utterances that announce it.
+        hits: Hold phrases in the announcement.
+        gaps: Between the agent's hold-related utterances, in order; they cover the hold.
+        answers: The agent's hold-related utterances inside.
+        returned: The agent's utterance that ended it; ``None`` if the call ended first.
+    """
+
+    span: Span
+    kind: Literal["announced", "silent", "music"]
+    announcement: tuple[Utterance, ...] = ()
+    hits: tuple[PhraseHit, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    answers: tuple[Span, ...] = ()
+    returned: Utterance | None = None
+
+    @property
+    def duration_ms(self) -> int:
+        """How long the customer waited."""
+        return self.span.duration_ms
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """An agent's utterance as the machine sees it; ``None`` for voice without text."""
+
+    span: Span
+    utterance: Utterance | None
+    hits: tuple[PhraseHit, ...] = ()
+    announces: bool = False
+    explicit: bool = False
+    reassures: bool = False
+    returns: bool = False
+    listens: bool = False
+
+
+def deduce_holds(case: Case) -> tuple[Hold, ...]:
+    """All holds of a call, in order; empty when the agent cannot be told from the customer."""
+    if not case.roles_usable:
+        return ()
+    return _Machine(case).run()
+
+
+class _Machine:
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.call = case.call
+        self.settings = case.knowledge.holds
+        self.silent_ms = round(self.settings.silent_seconds * 1000)
+        self.music = merge_spans(
+            (event.span for event in self.call.events_of("music")), join_ms=PAUSE_MS
+        )
+        self.talk = self._talk()
+        self.blocks = self._blocks()
+        self.holds: list[Hold] = []
+
+    def run(self) -> tuple[Hold, ...]:
+        index = 0
+        while index < len(self.blocks):
+            block = self.blocks[index]
+            if self._opens(index):
+                index = self._announced(index)
+                continue
+            index += 1
+            if block.listens:
+                continue
+            following = self._next(index)
+            if following is None:
+                self._trailing(block)
+            else:
+                self._unannounced(block, following)
+        return tuple(self.holds)
+
+    def _talk(self) -> tuple[Span, ...]:
+        """When the customer talks in earnest, or says something that was not understood."""
+        utterances = self.call.utterances_of(Role.CUSTOMER)
+        earnest = [
+            utterance.span
+            for utterance in utterances
+            if not is_backchannel(utterance) and not _is_calling(utterance)
+        ]
+        texts = merge_spans(utterance.span for utterance in utterances)
+        unheard = subtract(self.call.voice_of(Role.CUSTOMER), texts)
+        earnest += [span for span in unheard if span.duration_ms >= UNHEARD_MIN_MS]
+        return merge_spans(earnest, PAUSE_MS)
+
+    # --- what the agent says ------------------------------------------------------------------
+
+    def _blocks(self) -> list[_Block]:
+        settings = self.settings
+        announcing = {*settings.request, *settings.announce, *settings.curt}
+        hold_phrases = (*announcing, *settings.reassure, *settings.back)
+        by_utterance: dict[int, list[PhraseHit]] = {}
+        for hit in self.call.hits_of(hold_phrases, Role.AGENT):
+            by_utterance.setdefault(hit.utterance, []).append(hit)
+        blocks = []
+        for utterance in self.call.utterances_of(Role.AGENT):
+            hits = tuple(by_utterance.get(utterance.id, ()))
+            phrases = {hit.phrase for hit in hits}
+            backs = [hit.start_ms for hit in hits if hit.phrase in settings.back]
+            stays = [hit.start_ms for hit in hits if hit.phrase not in settings.back]
+            # 让您久等了，请再稍等一下: the last word counts
+            returns = bool(backs) and not (stays and max(stays) > max(backs))
+            announces = bool(phrases & announcing) and not returns
+            blocks.append(
+                _Block(
+                    utterance.span,
+                    utterance,
+                    hits,
+                    announces=announces,
+                    explicit=announces
+                    and any(
+                        hit.phrase in announcing and _WAITING_WORD.search(hit.quote) for hit in hits
+                    ),
+                    reassures=bool(stays) and not returns,
+                    returns=returns,
+                    listens=not hits and is_backchannel(utterance),
+                )
+            )
+        texts = merge_spans([*(block.span for block in blocks), *self.music])
+        for voice in subtract(self.call.voice_of(Role.AGENT), texts):
+            if voice.duration_ms >= UNHEARD_MIN_MS:
+                blocks.append(_Block(voice, None))
+        return sorted(blocks, key=lambda block: (block.span.start_ms, block.span.end_ms))
+
+    def _opens(self, index: int) -> bool:
+        """Whether a block begins an announced hold.
+
+        我帮您查一下 announces a hold only if the agent then really leaves the line, and 稍等
+        without any 请 only if some waiting follows.
+        """
+        block = self.blocks[index]
+        if not (block.announces or block.reassures):
+            return False
+        if block.utterance is not None and _FAREWELL.search(block.utterance.text):
+            return False
+        polite = any(hit.phrase in self.settings.request for hit in block.hits)
+        if polite:
+            return True
+        last = self._extend(index)
+        following = self._next(last + 1)
+        end_ms = following.span.start_ms if following else self.call.duration_ms
+        waiting_ms = self._longest_wait(_between(self.blocks[last].span.end_ms, end_ms))
+        limit_ms = round(self.settings.announced_seconds * 1000)
+        return waiting_ms >= (limit_ms if block.explicit or block.reassures else self.silent_ms)
+
+    def _extend(self, index: int) -> int:
+        """Index of the last block that still belongs to the announcement at ``index``."""
+        limit_ms = self.blocks[index].span.end_ms + JOIN_MAX_MS
+        last = index
+        while last + 1 < len(self.blocks):
+            following = self.blocks[last + 1]
+            pause = _between(self.blocks[last].span.end_ms, following.span.start_ms)
+            goes_on = following.announces or following.listens
+            if (
+                following.utterance is None
+                or following.returns
+                or pause.duration_ms >= JOIN_MS
+                or following.span.end_ms > limit_ms
+                or (self._customer_spoke(pause) and not goes_on)
+            ):
+                break
+            last += 1
+        return last
+
+    def _customer_spoke(self, span: Span) -> bool:
+        return any(voice.overlaps(span) for voice in self.call.voice_of(Role.CUSTOMER))
+
+    def _next(self, index: int) -> _Block | None:
+        """The agent's next words that are more than a 嗯."""
+        return next((block for block in self.blocks[index:] if not block.listens), None)
+
+    # --- the three ways to wait -----------------------------------------------------------------
+
+    def _announced(self, index: int) -> int:
+        """Follows an announced hold from its announcement; returns the index to go on with."""
+        last = self._extend(index)
+        announcement = self.blocks[index : last + 1]
+        start_ms = max(block.span.end_ms for block in announcement)
+        position = start_ms
+        gaps: list[Gap] = []
+        answers: list[Span] = []
+        doubtful = False
+        returned: Utterance | None = None
+        index = last + 1
+        while index < len(self.blocks):
+            block = self.blocks[index]
+            if block.utterance is None:
+                doubtful = True
+            elif block.reassures or self._is_aside(index):
+                gaps.append(self._gap(position, block.span.start_ms, doubtful))
+                answers.append(block.span)
+                position, doubtful = max(position, block.span.end_ms), False
+            elif not block.listens:
+                returned = block.utterance
+                break
+            index += 1
+        end_ms = returned.start_ms if returned is not None else self.call.duration_ms
+        end_ms = max(end_ms, position)
+        gaps.append(self._gap(position, end_ms, doubtful))
+        self.holds.append(
+            Hold(
+                Span(start_ms, end_ms),
+                "announced",
+                tuple(block.utterance for block in announcement if block.utterance is not None),
+                tuple(hit for block in announcement for hit in block.hits),
+                tuple(gaps),
+                tuple(answers),
+                returned,
+            )
+        )
+        return index
+
+    def _is_aside(self, index: int) -> bool:
+        """A short remark inside a hold, after which the agent leaves the line again."""
+        block = self.blocks[index]
+        if block.returns or block.utterance is None or block.listens:
+            return False
+        if len(spoken(block.utterance.text)) > ASIDE_MAX_CHARS:
+            return False
+        following = self._next(index + 1)
+        if following is None:
+            return False
+        pause = _between(block.span.end_ms, following.span.start_ms)
+        return any(
+            wait.duration_ms >= self.silent_ms and self._agents_turn(block, following, wait)
+            for wait in self._waits(pause)
+        )
+
+    def _gap(self, start_ms: int, end_ms: int, doubtful: bool) -> Gap:
+        span = _between(start_ms, end_ms)
+        return Gap(span, total_ms(crop(self.talk, span)), doubtful)
+
+    def _unannounced(self, block: _Block, following: _Block) -> None:
+        """Looks for silent holds and hold music between two utterances of the agent."""
+        pause = _between(block.span.end_ms, following.span.start_ms)
+        if pause.duration_ms < min(self.silent_ms, MUSIC_MIN_MS):
+            return
+        music = [span for span in self.music if span.overlap_ms(pause) >= MUSIC_MIN_MS]
+        if music:
+            span = Span(max(music[0].start_ms, pause.start_ms), pause.end_ms)
+            self._add(span, "music", following, block)
+            return
+        for wait in self._waits(pause):
+            if wait.duration_ms >= self.silent_ms and self._agents_turn(block, following, wait):
+                self._add(wait, "silent", following if wait.end_ms == pause.end_ms else None, block)
+
+    def _trailing(self, block: _Block) -> None:
+        """A silent hold that the call did not outlive: only if the customer was heard to wait."""
+        for wait in self._waits(_between(block.span.end_ms, self.call.duration_ms)):
+            calls = [
+                utterance
+                for utterance in self.call.utterances_of(Role.CUSTOMER, wait)
+                if _is_calling(utterance) and utterance.start_ms >= wait.start_ms + self.silent_ms
+            ]
+            if calls and self._agents_turn(block, None, wait):
+                span = Span(wait.start_ms, calls[-1].end_ms)
+                self.holds.append(Hold(span, "silent", gaps=(Gap(span),)))
+
+    def _agents_turn(self, block: _Block, following: _Block | None, wait: Span) -> bool:
+        """Whether it is for the agent to speak in a stretch in which nobody does."""
+        before = self._customer_before(wait.start_ms, block.span.end_ms)
+        agent_breaks_it = following is not None and following.span.start_ms <= wait.end_ms
+        if before is not None:
+            if _CUSTOMER_ASKS.search(before.text):
+                return False
+            # after a bare 嗯 the customer may still be thinking
+            return agent_breaks_it or not is_backchannel(before) or following is None
+        if block.utterance is None or asks_customer(block.utterance.text):
+            return False
+        # the agent spoke last, and asked nothing: who breaks the silence had the turn
+        return agent_breaks_it
+
+    def _customer_before(self, time_ms: int, since_ms: int) -> Utterance | None:
+        """The customer's last words before a time, if they came after the agent's."""
+        tolerance_ms = 500
+        said = [
+            utterance
+            for utterance in self.call.utterances_of(Role.CUSTOMER)
+            if since_ms < utterance.end_ms <= time_ms + tolerance_ms
+        ]
+        return said[-1] if said else None
+
+    def _add(
+        self,
+        span: Span,
+        kind: Literal["silent", "music"],
+        following: _Block | None,
+        block: _Block,
+    ) -> None:
+        hold = Hold(
+            span,
+            kind,
+            (block.utterance,) if block.utterance is not None else (),
+            gaps=(self._gap(span.start_ms, span.end_ms, doubtful=False),),
+            returned=following.utterance if following is not None else None,
+        )
+        previous = self.holds[-1] if self.holds else None
+        if previous is not None and previous.span.end_ms > span.start_ms:
+            hold = replace(
+                hold, span=Span(previous.span.end_ms, max(previous.span.end_ms, span.end_ms))
+            )
+        self.holds.append(hold)
+
+    def _waits(self, span: Span) -> tuple[Span, ...]:
+        """The parts of a stretch in which the customer does not talk in earnest."""
+        return subtract((span,), self.talk) if span.duration_ms else ()
+
+    def _longest_wait(self, span: Span) -> int:
+        return max((wait.duration_ms for wait in self._waits(span)), default=0)
+
+
+def _between(start_ms: int, end_ms: int) -> Span:
+    """From one time to another; empty if they are the other way round (overlapping speech)."""
+    return Span(min(start_ms, end_ms), end_ms)
+
+
+def asks_customer(text: str) -> bool:
+    """Whether the agent's words wait for the customer to say or do something."""
+    return is_question(text) or _ASKS_CUSTOMER.search(text) is not None
+
+
+def _is_calling(utterance: Utterance) -> bool:
+    """喂？在吗？: a customer who waits, not one who talks."""
+    text = spoken(utterance.text)
+    return len(text) <= 10 and _CALLING.search(text) is not None

@@ -1,0 +1,100 @@
+"""``kind: order`` — one thing must be said before another."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from typing_extensions import override
+
+from callaudit.calls import PhraseHit, Role, Span
+from callaudit.checks.base import Check, Finding, failed, not_applicable, passed, uncertain
+from callaudit.checks.case import Case
+from callaudit.checks.evidence import clock, of_hit
+from callaudit.checks.parameters import Parameters, PhraseIds
+from callaudit.checks.windows import Window
+
+LOST_WORD_MS = 450
+"""Voice without a word before the offending words: the earlier ones may have been lost there."""
+
+
+class Item(Parameters):
+    """Something that is said.
+
+    Attributes:
+        name: What reasons call it.
+        phrases: Any of these.
+    """
+
+    name: str
+    phrases: PhraseIds = Field(min_length=1)
+
+
+class Order(Check):
+    """规定先后次序：先说 first，再说 then 中的各项。
+
+    检查：first 与 then 都说了时，then 的各项是否都在 first 之后。compare 为 first 时
+    比较各自第一次出现，为 last 时比较 then 最后一次出现（例如先道别、后来又正常道别，不算错）。
+    合格：次序正确。
+    不合格：then 中有一项先于 first；依据给出两处原话。
+    不适用：first 或 then 没有说（缺少由 required 规则判定）。
+    待复核：次序看来颠倒，但前面有没听清的声音，或 first 只是疑似。
+
+    YAML 示例：
+        kind: order
+        within: {part: opening, seconds: 15}
+        first: {name: 问候语, phrases: [greeting]}
+        then:
+          - {name: 单位名称, phrases: [company-name]}
+          - {name: 工号, phrases: [staff-number]}
+    """
+
+    kind: Literal["order"]
+    role: Literal["agent", "customer"] = "agent"
+    within: Window = Window()
+    first: Item
+    then: tuple[Item, ...] = Field(min_length=1)
+    compare: Literal["first", "last"] = "first"
+
+    @override
+    def examine(self, case: Case) -> Finding:
+        role = Role(self.role)
+        window = self.within.resolve(case)
+        if window is None:
+            return not_applicable("不适用：规定的时段没有出现")
+        openers = case.call.hits_of(self.first.phrases, role, window)
+        found = [
+            (item, hits[0] if self.compare == "first" else hits[-1])
+            for item in self.then
+            if (hits := [h for h in case.call.hits_of(item.phrases, role, window) if h.certain])
+        ]
+        if not openers or not found:
+            absent = [] if openers else [self.first.name]
+            absent += [] if found else [item.name for item in self.then]
+            return not_applicable(f"不适用：没有说{'、'.join(absent)}，无从比较次序")
+        opener = openers[0]
+        early = [(item, hit) for item, hit in found if hit.start_ms < opener.start_ms]
+        if not early:
+            return passed(
+                f"先说{self.first.name}「{opener.quote}」@{clock(opener.start_ms)}，次序正确",
+                of_hit(opener),
+                *(of_hit(hit) for _, hit in found),
+            )
+        return self._reversed(case, role, opener, early)
+
+    def _reversed(
+        self, case: Case, role: Role, opener: PhraseHit, early: list[tuple[Item, PhraseHit]]
+    ) -> Finding:
+        names = "、".join(item.name for item, _ in early)
+        hit = early[0][1]
+        reason = (
+            f"{case.who(role)}先说{names}「{hit.quote}」@{clock(hit.start_ms)}，"
+            f"后说{self.first.name}「{opener.quote}」@{clock(opener.start_ms)}"
+        )
+        evidence = (*(of_hit(found) for _, found in early), of_hit(opener))
+        head = Span(max(0, hit.start_ms - 4000), hit.start_ms)
+        if not opener.certain:
+            return uncertain(f"{reason}，但「{opener.quote}」听不准", *evidence)
+        if case.unheard_before(role, head) > LOST_WORD_MS:
+            return uncertain(f"{reason}，但之前有没听清的声音", *evidence)
+        return failed(reason, evidence)

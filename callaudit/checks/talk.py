@@ -1,0 +1,92 @@
+"""Who has the floor: turns in the sense of a person who listens, not of a voice detector.
+
+`CallTimeline.turns` changes with every 嗯 of the listener. Rules that count turns ("the agent's
+last two turns") use the turns here instead: a back-channel or courtesy word of one side inside the
+other's speech does not end the turn — unless it answers a question.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from callaudit.calls import Role, Span, Utterance
+
+_NOT_SPOKEN = re.compile(r"[^\w]|_", re.UNICODE)
+
+_LISTENING = "嗯|唔|啊|哦|噢|喔|呃|哎|诶|欸|好的|好嘞|好吧|好|行|对的|对|是的|是"
+_COURTESY = (
+    f"{_LISTENING}|喂|你好|您好|谢谢您|谢谢你|谢谢|多谢|不客气|不用谢|没事|再见|拜拜|拜"
+    "|可以|知道了|明白了|了|啦|呀"
+)
+_BACKCHANNEL = {
+    Role.AGENT: re.compile(f"(?:{_LISTENING})+"),
+    Role.CUSTOMER: re.compile(f"(?:{_COURTESY})+"),
+}
+_QUESTION = re.compile(r"[？?]\s*$|(?:吗|呢|什么|多少|哪里|哪儿|是不是|对吧|好不好)[。！!，,\s]*$")
+
+BACKCHANNEL_MAX_CHARS = 8
+
+
+def spoken(text: str) -> str:
+    """The characters that are spoken: without punctuation and spaces."""
+    return _NOT_SPOKEN.sub("", text)
+
+
+def is_backchannel(utterance: Utterance) -> bool:
+    """Whether an utterance only shows that its speaker listens (嗯; customers also 喂, 再见)."""
+    pattern = _BACKCHANNEL.get(utterance.role)
+    text = spoken(utterance.text)
+    if pattern is None or len(text) > BACKCHANNEL_MAX_CHARS:
+        return False
+    return not text or pattern.fullmatch(text) is not None
+
+
+def is_question(text: str) -> bool:
+    """Whether a sentence waits for an answer."""
+    return _QUESTION.search(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class TalkTurn:
+    """A turn of one role; the other's back-channels inside it are left out.
+
+    Attributes:
+        index: Position among the turns of all roles.
+    """
+
+    index: int
+    role: Role
+    utterances: tuple[Utterance, ...]
+
+    @property
+    def span(self) -> Span:
+        """From its first word to its last."""
+        return Span(
+            self.utterances[0].start_ms, max(utterance.end_ms for utterance in self.utterances)
+        )
+
+    @property
+    def text(self) -> str:
+        """All that was said in it."""
+        return "".join(utterance.text for utterance in self.utterances)
+
+
+def talk_turns(utterances: Iterable[Utterance]) -> tuple[TalkTurn, ...]:
+    """Groups utterances (in order of start) into turns of substance.
+
+    A back-channel is dropped when its speaker's opposite had the floor and did not ask anything; a
+    back-channel that opens the call or answers a question is a turn of its own.
+    """
+    groups: list[list[Utterance]] = []
+    for utterance in utterances:
+        if not groups:
+            groups.append([utterance])
+        elif groups[-1][-1].role == utterance.role:
+            groups[-1].append(utterance)
+        elif is_backchannel(utterance) and not is_question(groups[-1][-1].text):
+            continue
+        else:
+            groups.append([utterance])
+    return tuple(TalkTurn(index, group[0].role, tuple(group)) for index, group in enumerate(groups))
