@@ -18,6 +18,9 @@ _GROW_SHARE = 0.4
 _STEADY = 0.4
 _QUIETEST_DBFS = -55.0
 _BELOW_LOUD_DB = 25.0
+_ABOVE_MUSIC_DB = 3.0
+_WORD_MS = 480
+_WORD_SHARE = 0.3
 _ONE_PITCH = 0.75
 _PITCH_HZ = 12.0
 
@@ -44,7 +47,7 @@ def find_music(frames: Frames, taken: tuple[Span, ...]) -> tuple[Span, ...]:
     near = _widen(seed, _SEED_MS // 2)
     grown = near & (_share(tonal, _GROW_MS) >= _GROW_SHARE)
     spans = []
-    for first, last in _runs(grown):
+    for first, last in _runs(grown & ~_spoken_over(frames, tonal, grown)):
         inside = np.flatnonzero(tonal[first:last])
         if len(inside) == 0:
             continue
@@ -64,6 +67,15 @@ def _tonal(frames: Frames, taken: tuple[Span, ...]) -> Flags:
         first = max(0, (span.start_ms - FRAME_MS) // HOP_MS)
         tonal[first : span.end_ms // HOP_MS + 1] = False
     return tonal
+
+
+def _spoken_over(frames: Frames, tonal: Flags, musical: Flags) -> Flags:
+    """Where something that is not steady rises above the music: somebody speaks meanwhile."""
+    if not musical.any():
+        return musical
+    usual = float(np.median(frames.dbfs[musical]))
+    above = ~tonal & (frames.dbfs > usual + _ABOVE_MUSIC_DB)
+    return _widen(_share(above, _WORD_MS) >= _WORD_SHARE, _WORD_MS // 2)
 
 
 def _share(flags: Flags, window_ms: int) -> npt.NDArray[np.float64]:
