@@ -34,11 +34,13 @@ _MOST_PIECES = 40
 _MAX_DELAY_MS = 400
 _SAME_DELAY_MS = 2.0
 
-_COPY_CORRELATION = 0.97
-_COPY_GAIN_DB = 15.0
+_COPY_CORRELATION = 0.95
+_COPY_SHARE = 0.85
+_COPY_SPREAD_DB = 3.0
+_COPY_GAIN_DB = 8.0
 _LEAK_CORRELATION = 0.5
 _WEAKEST_LEAK_DB = -40.0
-_LEAK_MARGIN_DB = 6.0
+_LEAK_MARGIN_DB = 4.0
 """Speech that is this much louder than the leak can be is the channel's own."""
 
 
@@ -119,17 +121,13 @@ def inspect_channels(audio: Audio) -> ChannelReport:
 
     forward = list(_matches(audio, levels[0], 0, 1))
     backward = list(_matches(audio, levels[1], 1, 0))
-    both = forward + backward
-    if both and np.median([match.correlation for match in both]) >= _COPY_CORRELATION:
-        gain_db = float(np.median([match.gain_db for match in forward or backward]))
-        if not forward:
-            gain_db = -gain_db
-        if abs(gain_db) <= _COPY_GAIN_DB:
-            return ChannelReport(
-                usable=(0 if gain_db <= 0 else 1,),
-                identical=True,
-                warnings=("两个声道内容相同（假立体声），无法按声道区分坐席和客户",),
-            )
+    gain_db = _copy_gain(forward, backward)
+    if gain_db is not None:
+        return ChannelReport(
+            usable=(1 if gain_db > 1 else 0,),
+            identical=True,
+            warnings=("两个声道内容相同（假立体声），无法按声道区分坐席和客户",),
+        )
     leaks = tuple(
         leak for leak in (_leak(forward, 0, 1), _leak(backward, 1, 0)) if leak is not None
     )
@@ -148,6 +146,21 @@ def _name(audio: Audio, channel: int) -> str:
 def _is_dead(track: LevelTrack) -> bool:
     """Silent but for a click now and then (one tenth of a second in a hundred)."""
     return bool(np.quantile(track.dbfs, 0.99, method="lower") < _DEAD_DBFS) if track.dbfs else True
+
+
+def _copy_gain(forward: list[_Match], backward: list[_Match]) -> float | None:
+    """Level of channel 1 relative to 0 when one is a copy of the other, else ``None``.
+
+    A copy differs from strong crosstalk in that its level does not depend on who speaks.
+    """
+    matches = forward + backward
+    if not matches:
+        return None
+    alike = [match.correlation >= _COPY_CORRELATION for match in matches]
+    gains = [match.gain_db for match in forward] + [-match.gain_db for match in backward]
+    low, usual, high = np.quantile(gains, (0.1, 0.5, 0.9)).tolist()
+    same = np.mean(alike) >= _COPY_SHARE and high - low <= _COPY_SPREAD_DB
+    return usual if same and abs(usual) <= _COPY_GAIN_DB else None
 
 
 def _leak(matches: list[_Match], source: int, target: int) -> Leak | None:
@@ -185,9 +198,10 @@ def _correlate(audio: Audio, source: int, target: int, start_ms: int, end_ms: in
     """Best normalised correlation of the target with the delayed source in one stretch."""
     # Every other sample will do: what folds over folds over alike on both channels.
     own = audio.window(target, start_ms, end_ms)[::2]
-    reach_ms = min(_MAX_DELAY_MS, start_ms)
-    other = audio.window(source, start_ms - reach_ms, end_ms + _MAX_DELAY_MS)[::2]
-    own_power, other_db = float(own @ own), 0.0
+    around = audio.window(source, start_ms - _MAX_DELAY_MS, end_ms + _MAX_DELAY_MS)[::2]
+    missing = max(0, _MAX_DELAY_MS - start_ms) * 8
+    other = np.pad(around, (missing, max(0, len(own) + 16 * _MAX_DELAY_MS - len(around) - missing)))
+    own_power = float(own @ own)
     size = 1 << (len(own) + len(other)).bit_length()
     product = np.fft.rfft(other, size) * np.conj(np.fft.rfft(own, size))
     lags = len(other) - len(own) + 1
@@ -202,7 +216,7 @@ def _correlate(audio: Audio, source: int, target: int, start_ms: int, end_ms: in
     return _Match(
         correlation=float(correlation[best]),
         gain_db=20 * float(np.log10(max(gain, 1e-5))),
-        delay_ms=reach_ms - best / 8,
+        delay_ms=_MAX_DELAY_MS - best / 8,
         source_db=float(other_db),
         target_db=_dbfs(own),
     )

@@ -79,9 +79,10 @@ def detect_events(audio: Audio) -> tuple[SignalEvent, ...]:
     """
     channels = analyse(audio)
     tones = _together([tone for c, frames in enumerate(channels) for tone in _tones(c, frames)])
-    rings = _rings(tones, channels)
-    busy = _busy([tone for tone in tones if tone not in rings], audio.duration_ms)
-    used = {*rings, *(tone for row in busy for tone in row)}
+    busy = _busy(tones, audio.duration_ms)
+    beeps = {tone for row in busy for tone in row}
+    rings = _rings([tone for tone in tones if tone not in beeps], channels)
+    used = beeps.union(rings)
     others = [tone for tone in tones if tone not in used and tone.duration_ms >= _BEEP_MS]
     events = [_event("ringback", tone) for tone in rings]
     events += [_event("busy", replace(row[0], end_ms=row[-1].end_ms)) for row in busy]
@@ -193,13 +194,13 @@ def _rings(tones: Sequence[Tone], channels: tuple[Frames, ...]) -> list[Tone]:
             cut = tone.start_ms <= 200 and tone.duration_ms >= _SHORTEST_MS
             if tone.start_ms > _HEAD_MS:
                 break
-            if (whole or cut) and _busy_ms(channels, tones, 0, tone.start_ms) <= _QUIET_BEFORE_MS:
+            if (whole or cut) and _other_sound_ms(channels, tones, 0, tone.start_ms) <= _QUIET_BEFORE_MS:
                 train.append(tone)
             continue
         last = train[-1]
         if not (_in_period(tone.start_ms - last.start_ms) or _in_period(tone.end_ms - last.end_ms)):
             continue
-        if _busy_ms(channels, tones, last.end_ms, tone.start_ms) > _QUIET_BETWEEN_MS:
+        if _other_sound_ms(channels, tones, last.end_ms, tone.start_ms) > _QUIET_BETWEEN_MS:
             break
         train.append(tone)
         if not whole:  # answered in the middle of a ring
@@ -215,7 +216,7 @@ def _in_period(ms: int) -> bool:
     return abs(ms - periods * _RING_PERIOD_MS) <= _RING_TOLERANCE_MS
 
 
-def _busy_ms(
+def _other_sound_ms(
     channels: tuple[Frames, ...], tones: Sequence[Tone], start_ms: int, end_ms: int
 ) -> int:
     """Milliseconds in which something else than a tone is loud, on any channel."""
