@@ -10,8 +10,9 @@ from typing_extensions import override
 from callaudit.calls import Evidence, Outcome, PhraseHit, Role, Span
 from callaudit.checks.base import Check, Finding, failed, not_applicable, passed, uncertain
 from callaudit.checks.case import MIN_HEARD, Case
-from callaudit.checks.evidence import clock, of_hit, of_time
+from callaudit.checks.evidence import clock, of_hit, of_time, of_utterance
 from callaudit.checks.parameters import Parameters, PhraseIds
+from callaudit.checks.readback import phone_given
 from callaudit.checks.windows import Window
 
 
@@ -24,6 +25,8 @@ class Trigger(Parameters):
         role: Who says it.
         within: Where it counts.
         not_with: Phrases that, overlapping it, explain it away.
+        only_with: It counts only if the same role has said one of these by the end of that turn.
+        once: Only the first time counts.
     """
 
     name: str
@@ -31,6 +34,8 @@ class Trigger(Parameters):
     role: Literal["agent", "customer"] = "customer"
     within: Window = Window()
     not_with: PhraseIds = ()
+    only_with: PhraseIds = ()
+    once: bool = False
 
 
 class Response(Parameters):
@@ -39,10 +44,12 @@ class Response(Parameters):
     Attributes:
         name: What reasons call it, e.g. 致歉.
         phrases: Any of these will do.
-        instead: Weaker wordings: with only these the verdict is left to a person.
+        instead: Weaker wordings: with only these, in ``turns``, a person must decide.
         turns: First and last agent's turn in which it counts. 0 is the turn of the trigger itself
             (only for the agent's triggers), -1 the one before, 1 the next one.
-        anywhere_after: It may come at any time after the trigger.
+        where: ``turns``; ``after``: from the first of ``turns`` to the end of the call; ``call``:
+            anywhere.
+        phone: A telephone number that the customer gives counts too.
         before: It must come before these (e.g. before the customer accepts an offer).
         before_role: Who says what ``before`` names.
         share: Share of the rule's points that it costs when it is missing.
@@ -52,7 +59,8 @@ class Response(Parameters):
     phrases: PhraseIds = Field(min_length=1)
     instead: PhraseIds = ()
     turns: tuple[int, int] = (0, 1)
-    anywhere_after: bool = False
+    where: Literal["turns", "after", "call"] = "turns"
+    phone: bool = False
     before: PhraseIds = ()
     before_role: Literal["agent", "customer"] = "customer"
     share: float = Field(default=1.0, gt=0, le=1)
@@ -72,7 +80,7 @@ class Duty(Check):
         kind: duty
         trigger: {name: 客户投诉, phrases: [customer-complaint], role: customer}
         responses:
-          - {name: 致谢, phrases: [thank-complaint], turns: [1, 3]}
+          - {name: 致谢, phrases: [thank-complaint], turns: [1, 2], where: after}
     """
 
     kind: Literal["duty"]
@@ -120,10 +128,22 @@ class Duty(Check):
         for hit in case.call.hits_of(self.trigger.phrases, role, window):
             if any(excuse.span.overlaps(hit.span) for excuse in excuses):
                 continue
+            if self.trigger.only_with and not self._accompanied(case, hit):
+                continue
             turn = _turn_of(case, hit)
             if turn not in chosen or (hit.certain and not chosen[turn].certain):
                 chosen[turn] = hit
-        return list(chosen.values())
+        found = list(chosen.values())
+        return found[:1] if self.trigger.once else found
+
+    def _accompanied(self, case: Case, hit: PhraseHit) -> bool:
+        turn = next(
+            (turn for turn in case.turns_of(hit.role) if turn.span.end_ms > hit.start_ms), None
+        )
+        before = Span(0, turn.span.end_ms + 1 if turn is not None else hit.end_ms)
+        return any(
+            other.certain for other in case.call.hits_of(self.trigger.only_with, hit.role, before)
+        )
 
     def _answered(self, case: Case, trigger: PhraseHit) -> Finding:
         at = f"{self.trigger.name}「{trigger.quote}」@{clock(trigger.start_ms)}"
@@ -131,13 +151,17 @@ class Duty(Check):
         missing: list[tuple[Response, Span]] = []
         doubts: list[tuple[str, Evidence]] = []
         for response in self.responses:
-            window = self._window(case, trigger, response)
-            if window is None:
+            turns = self._turns(case, trigger, response)
+            if turns is None:
                 return not_applicable(at)
+            window = self._window(case, trigger, response, turns)
             sighting = case.look(response.phrases, Role.AGENT, window, self.min_heard)
-            weaker = case.call.hits_of(response.instead, Role.AGENT, window)
+            weaker = case.call.hits_of(response.instead, Role.AGENT, turns)
+            number = phone_given(case) if response.phone else None
             if sighting.state == "said" and sighting.hit is not None:
                 said.append(of_hit(sighting.hit))
+            elif number is not None:
+                said.append(of_utterance(number))
             elif sighting.hit is not None:
                 doubts.append(
                     (f"疑似{response.name}「{sighting.hit.quote}」听不准", of_hit(sighting.hit))
@@ -173,8 +197,8 @@ class Duty(Check):
             return uncertain(f"{at}：{doubts[0][0]}", of_hit(trigger), doubts[0][1])
         return passed(f"{at} 之后说了「{said[0].quote}」", of_hit(trigger), *said)
 
-    def _window(self, case: Case, trigger: PhraseHit, response: Response) -> Span | None:
-        """Where a response counts; ``None`` when the agent had no such turn."""
+    def _turns(self, case: Case, trigger: PhraseHit, response: Response) -> Span | None:
+        """The agent's turns in which a response counts; ``None`` when there are none."""
         first, last = response.turns
         turns = case.turns_of(Role.AGENT)
         if self.trigger.role == "agent":
@@ -196,7 +220,15 @@ class Duty(Check):
         end_ms = turns[max(0, min(own + last, len(turns) - 1))].span.end_ms
         if self.trigger.role == "customer":
             start_ms = max(start_ms, trigger.start_ms)
-        if response.anywhere_after:
+        return Span(min(start_ms, end_ms), end_ms)
+
+    @staticmethod
+    def _window(case: Case, trigger: PhraseHit, response: Response, turns: Span) -> Span:
+        """Where a response counts."""
+        start_ms, end_ms = turns.start_ms, turns.end_ms
+        if response.where == "call":
+            start_ms = 0
+        if response.where != "turns":
             end_ms = case.call.duration_ms
         if response.before:
             stops = [

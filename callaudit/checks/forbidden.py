@@ -35,7 +35,8 @@ class Forbidden(Check):
     合格：没有说，且这一方的话听得足够清楚；或者说了但按 excuse 及时补救。
     不合格：确实说了；每一处都列出原话和时间，依据还给出应当怎样说。
     不适用：within 指定的时段不存在（例如客户没有提出匿名），或 when 不成立。
-    待复核：只听到似是而非的话；可能是客户的声音串到坐席声道；或听清的比例低于 min_heard。
+    待复核：只听到似是而非的话，或只说了 hints 里的话；可能是客户的声音串到坐席声道；
+    或听清的比例低于 min_heard。
     客户说的话从不算到坐席头上。
 
     YAML 示例：
@@ -45,6 +46,7 @@ class Forbidden(Check):
 
     kind: Literal["forbidden"]
     phrases: PhraseIds = Field(min_length=1)
+    hints: PhraseIds = ()
     role: Literal["agent", "customer"] = "agent"
     within: Window = Window()
     excuse: Excuse | None = None
@@ -59,7 +61,7 @@ class Forbidden(Check):
         certain: list[PhraseHit] = []
         doubtful: list[PhraseHit] = []
         excused: list[PhraseHit] = []
-        for hit in case.call.hits_of(self.phrases, role, window):
+        for hit in case.call.hits_of((*self.phrases, *self.hints), role, window):
             if certain and hit.span.overlaps(certain[-1].span):
                 continue  # one sentence that matches two phrases is one offence
             speaker = who_really_spoke(case, hit)
@@ -68,7 +70,12 @@ class Forbidden(Check):
             rescue = self._excuse(case, hit, role)
             if rescue == Outcome.PASS:
                 excused.append(hit)
-            elif hit.certain and speaker == Speaker.SELF and rescue is None:
+            elif (
+                hit.certain
+                and hit.phrase not in self.hints
+                and speaker == Speaker.SELF
+                and rescue is None
+            ):
                 certain.append(hit)
             else:
                 doubtful.append(hit)

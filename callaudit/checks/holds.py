@@ -46,6 +46,9 @@ PAUSE_MS = 2500
 UNHEARD_MIN_MS = 500
 """Shorter voice without text is breath or noise."""
 
+REPLY_MS = 3000
+"""A 好的 so soon after the agent's words replies to them."""
+
 MUSIC_MIN_MS = 3000
 
 _CUSTOMER_ASKS = re.compile("稍等|等一下|等会|等等|等我|我找|我看一下|我看看|我去拿|我去看|我拿")
@@ -54,7 +57,6 @@ _ASKS_CUSTOMER = re.compile(
     "(?:请|麻烦)您?(?:再|先)?(?:讲|说|提供|报|告诉|描述|记|留|看|检查|找)|您(?:说|讲|请讲|请说)[。！，]?$"
 )
 _FAREWELL = re.compile("再见|拜拜")
-_WAITING_WORD = re.compile("[等候挂]")
 
 
 class HoldSettings(Parameters):
@@ -62,7 +64,8 @@ class HoldSettings(Parameters):
 
     Attributes:
         request: Polite requests to wait (请您稍等片刻好吗).
-        announce: Any announcement of waiting, polite or not (稍等, 我帮您查一下).
+        announce: Any announcement of waiting, polite or not (稍等).
+        lookup: Words that only hint at it (我帮您查一下): a hold if silence follows.
         curt: Curt forms (等着, 等一下！).
         reassure: Responses inside a hold (请再稍等一下).
         back: Words that end a hold (让您久等了).
@@ -72,6 +75,7 @@ class HoldSettings(Parameters):
 
     request: PhraseIds = ()
     announce: PhraseIds = ()
+    lookup: PhraseIds = ()
     curt: PhraseIds = ()
     reassure: PhraseIds = ()
     back: PhraseIds = ()
@@ -190,7 +194,8 @@ class _Machine:
 
     def _blocks(self) -> list[_Block]:
         settings = self.settings
-        announcing = {*settings.request, *settings.announce, *settings.curt}
+        explicit = {*settings.request, *settings.announce, *settings.curt}
+        announcing = explicit.union(settings.lookup)
         hold_phrases = (*announcing, *settings.reassure, *settings.back)
         by_utterance: dict[int, list[PhraseHit]] = {}
         for hit in self.call.hits_of(hold_phrases, Role.AGENT):
@@ -210,10 +215,7 @@ class _Machine:
                     utterance,
                     hits,
                     announces=announces,
-                    explicit=announces
-                    and any(
-                        hit.phrase in announcing and _WAITING_WORD.search(hit.quote) for hit in hits
-                    ),
+                    explicit=announces and bool(phrases & explicit),
                     reassures=bool(stays) and not returns,
                     returns=returns,
                     listens=not hits and is_backchannel(utterance),
@@ -236,11 +238,13 @@ class _Machine:
             return False
         if block.utterance is not None and _FAREWELL.search(block.utterance.text):
             return False
-        polite = any(hit.phrase in self.settings.request for hit in block.hits)
-        if polite:
+        certain = {hit.phrase for hit in block.hits if hit.certain}
+        if certain.intersection(self.settings.request):
             return True
         last = self._extend(index)
         following = self._next(last + 1)
+        if not certain:
+            return self._leaves_after(last, following)
         end_ms = following.span.start_ms if following else self.call.duration_ms
         waiting_ms = self._longest_wait(_between(self.blocks[last].span.end_ms, end_ms))
         limit_ms = round(self.settings.announced_seconds * 1000)
@@ -323,10 +327,15 @@ class _Machine:
         following = self._next(index + 1)
         if following is None:
             return False
-        pause = _between(block.span.end_ms, following.span.start_ms)
+        return self._leaves_after(index, following)
+
+    def _leaves_after(self, index: int, following: _Block | None) -> bool:
+        """Whether the agent is silent for long after a block although it is the agent's turn."""
+        block = self.blocks[index]
+        end_ms = following.span.start_ms if following is not None else self.call.duration_ms
         return any(
-            wait.duration_ms >= self.silent_ms and self._agents_turn(block, following, wait)
-            for wait in self._waits(pause)
+            self._silent(block, following, wait) is not None
+            for wait in self._waits(_between(block.span.end_ms, end_ms))
         )
 
     def _gap(self, start_ms: int, end_ms: int, doubtful: bool) -> Gap:
@@ -344,8 +353,10 @@ class _Machine:
             self._add(span, "music", following, block)
             return
         for wait in self._waits(pause):
-            if wait.duration_ms >= self.silent_ms and self._agents_turn(block, following, wait):
-                self._add(wait, "silent", following if wait.end_ms == pause.end_ms else None, block)
+            silence = self._silent(block, following, wait)
+            if silence is not None:
+                ends = silence.end_ms == pause.end_ms
+                self._add(silence, "silent", following if ends else None, block)
 
     def _trailing(self, block: _Block) -> None:
         """A silent hold that the call did not outlive: only if the customer was heard to wait."""
@@ -355,31 +366,44 @@ class _Machine:
                 for utterance in self.call.utterances_of(Role.CUSTOMER, wait)
                 if _is_calling(utterance) and utterance.start_ms >= wait.start_ms + self.silent_ms
             ]
-            if calls and self._agents_turn(block, None, wait):
-                span = Span(wait.start_ms, calls[-1].end_ms)
+            silence = self._silent(block, None, wait)
+            if calls and silence is not None:
+                span = _between(silence.start_ms, calls[-1].end_ms)
                 self.holds.append(Hold(span, "silent", gaps=(Gap(span),)))
 
-    def _agents_turn(self, block: _Block, following: _Block | None, wait: Span) -> bool:
-        """Whether it is for the agent to speak in a stretch in which nobody does."""
-        before = self._customer_before(wait.start_ms, block.span.end_ms)
+    def _silent(self, block: _Block, following: _Block | None, wait: Span) -> Span | None:
+        """The part of a stretch in which the agent should speak, if it is long enough.
+
+        Args:
+            block: The agent's words before the stretch.
+            following: The agent's next words, if any.
+            wait: A stretch in which neither agent nor customer talks in earnest.
+        """
+        before = self._customer_before(wait, block.span.start_ms)
+        if before is not None and before.end_ms > wait.start_ms:
+            wait = _between(before.end_ms, wait.end_ms)
+        if wait.duration_ms < self.silent_ms:
+            return None
         agent_breaks_it = following is not None and following.span.start_ms <= wait.end_ms
         if before is not None:
             if _CUSTOMER_ASKS.search(before.text):
-                return False
+                return None
             # after a bare 嗯 the customer may still be thinking
-            return agent_breaks_it or not is_backchannel(before) or following is None
-        if block.utterance is None or asks_customer(block.utterance.text):
-            return False
-        # the agent spoke last, and asked nothing: who breaks the silence had the turn
-        return agent_breaks_it
+            agents_turn = agent_breaks_it or following is None or not is_backchannel(before)
+        elif block.utterance is None or asks_customer(block.utterance.text):
+            agents_turn = False
+        else:
+            # the agent spoke last and asked nothing: who breaks the silence had the turn
+            agents_turn = agent_breaks_it
+        return wait if agents_turn else None
 
-    def _customer_before(self, time_ms: int, since_ms: int) -> Utterance | None:
-        """The customer's last words before a time, if they came after the agent's."""
-        tolerance_ms = 500
+    def _customer_before(self, wait: Span, since_ms: int) -> Utterance | None:
+        """The customer's last words before a silence, an early 嗯 inside it included."""
         said = [
             utterance
             for utterance in self.call.utterances_of(Role.CUSTOMER)
-            if since_ms < utterance.end_ms <= time_ms + tolerance_ms
+            if since_ms < utterance.end_ms <= wait.start_ms + REPLY_MS
+            and not (utterance.end_ms > wait.start_ms and _is_calling(utterance))
         ]
         return said[-1] if said else None
 
@@ -410,6 +434,19 @@ class _Machine:
 
     def _longest_wait(self, span: Span) -> int:
         return max((wait.duration_ms for wait in self._waits(span)), default=0)
+
+
+def customer_asked_to_wait(case: Case, silence: Span) -> bool:
+    """Whether the last words before a silence are the customer's 你等一下，我找找."""
+    said = [
+        utterance
+        for utterance in case.call.utterances
+        if silence.start_ms - 3000 < utterance.end_ms <= silence.start_ms + 500
+    ]
+    return any(
+        utterance.role == Role.CUSTOMER and _CUSTOMER_ASKS.search(utterance.text)
+        for utterance in said
+    )
 
 
 def _between(start_ms: int, end_ms: int) -> Span:

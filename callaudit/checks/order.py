@@ -37,7 +37,8 @@ class Order(Check):
     比较各自第一次出现，为 last 时比较 then 最后一次出现（例如先道别、后来又正常道别，不算错）。
     合格：次序正确。
     不合格：then 中有一项先于 first；依据给出两处原话。
-    不适用：first 或 then 没有说（缺少由 required 规则判定）。
+    不适用：first 或 then 没有说（缺少由 required 规则判定）。together 为 true 时，then 的各项
+    合起来算一句话：缺一项就不适用，全部在 first 之前才算不合格。
     待复核：次序看来颠倒，但前面有没听清的声音，或 first 只是疑似。
 
     YAML 示例：
@@ -55,6 +56,7 @@ class Order(Check):
     first: Item
     then: tuple[Item, ...] = Field(min_length=1)
     compare: Literal["first", "last"] = "first"
+    together: bool = False
 
     @override
     def examine(self, case: Case) -> Finding:
@@ -68,13 +70,14 @@ class Order(Check):
             for item in self.then
             if (hits := [h for h in case.call.hits_of(item.phrases, role, window) if h.certain])
         ]
-        if not openers or not found:
+        present = {item.name for item, _ in found}
+        if not openers or not found or (self.together and len(found) < len(self.then)):
             absent = [] if openers else [self.first.name]
-            absent += [] if found else [item.name for item in self.then]
+            absent += [item.name for item in self.then if item.name not in present]
             return not_applicable(f"不适用：没有说{'、'.join(absent)}，无从比较次序")
         opener = openers[0]
         early = [(item, hit) for item, hit in found if hit.start_ms < opener.start_ms]
-        if not early:
+        if not early or (self.together and len(early) < len(found)):
             return passed(
                 f"先说{self.first.name}「{opener.quote}」@{clock(opener.start_ms)}，次序正确",
                 of_hit(opener),

@@ -1,0 +1,148 @@
+"""``kind: dictation`` — the customer is asked to write down before a number is dictated."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from pydantic import Field
+from typing_extensions import override
+
+from callaudit.calls import Evidence, PhraseHit, Role, Span, Utterance
+from callaudit.checks.base import Check, Finding, failed, not_applicable, passed, uncertain
+from callaudit.checks.case import Case
+from callaudit.checks.digits import all_digits, digit_runs, in_common
+from callaudit.checks.evidence import clock, of_hit, of_utterance
+from callaudit.checks.parameters import PhraseIds
+
+_MEASURE = re.compile(r"^\s*(?:元|块|度|平|年|月|日|点|分|％|%|℃|吨|米|公斤|户|人)")
+
+
+class Dictation(Check):
+    """需要客户记录时，要先礼貌地请客户记录。
+
+    检查：坐席报出 min_digits 位以上的号码（不是复述客户说过的号码、不是工号），或说“记一下”时，
+    本话轮此前或前 turns_before 个话轮里有没有礼貌的请求 request。
+    合格：每次报号码前都请客户记录。
+    不合格：没有请求就报号码；依据是报号码的那句话。
+    不适用：坐席没有报号码，也没有让客户记录。
+    待复核：请求在号码之后才说，或只是疑似，或之前的话没有听清。
+
+    YAML 示例：
+        kind: dictation
+        request: [record-request]
+        prompt: [dictation]
+        confirm: [readback-confirm]
+        staff_number: [staff-number]
+    """
+
+    kind: Literal["dictation"]
+    request: PhraseIds = Field(min_length=1)
+    prompt: PhraseIds = ()
+    confirm: PhraseIds = ()
+    staff_number: PhraseIds = ()
+    min_digits: int = Field(default=5, ge=3)
+    turns_before: int = Field(default=2, ge=0)
+
+    @override
+    def examine(self, case: Case) -> Finding:
+        polite: list[Evidence] = []
+        bad: list[Utterance] = []
+        doubts: list[tuple[str, Evidence]] = []
+        for utterance, start_ms in self._dictations(case):
+            window = self._window(case, utterance, start_ms)
+            sighting = case.look(self.request, Role.AGENT, window)
+            late = case.call.hits_of(
+                self.request, Role.AGENT, Span(window.end_ms, window.end_ms + 10_000)
+            )
+            if sighting.state == "said" and sighting.hit is not None:
+                polite.append(of_hit(sighting.hit))
+            elif sighting.hit is not None:
+                doubts.append((f"疑似请求记录「{sighting.hit.quote}」听不准", of_hit(sighting.hit)))
+            elif late:
+                doubts.append((f"报号码之后才说「{late[0].quote}」", of_hit(late[0])))
+            elif sighting.state == "unheard" or not utterance.trusted:
+                doubts.append(("报号码之前的话没有听清", of_utterance(utterance)))
+            else:
+                bad.append(utterance)
+        if bad:
+            prescribed = case.prescribed(self.request)
+            return failed(
+                f"没有请客户记录就报号码「{bad[0].text}」@{clock(bad[0].start_ms)}",
+                tuple(
+                    Evidence(
+                        utterance.start_ms,
+                        utterance.end_ms,
+                        Role.AGENT,
+                        utterance.text,
+                        self.request[0],
+                        "text",
+                        prescribed=prescribed,
+                    )
+                    for utterance in bad
+                ),
+                occurrences=len(bad),
+            )
+        if doubts:
+            return uncertain(doubts[0][0], *(evidence for _, evidence in doubts))
+        if polite:
+            return passed(f"报号码前说了「{polite[0].quote}」@{clock(polite[0].start_ms)}", *polite)
+        return not_applicable("不适用：坐席没有报号码让客户记录")
+
+    def _dictations(self, case: Case) -> list[tuple[Utterance, int]]:
+        """Utterances that dictate, with the time from which they do."""
+        found: dict[int, tuple[Utterance, int]] = {}
+        prompts: dict[int, PhraseHit] = {}
+        for hit in case.call.hits_of(self.prompt, Role.AGENT):
+            if hit.certain:
+                prompts.setdefault(hit.utterance, hit)
+        staff = case.call.hits_of(self.staff_number, Role.AGENT)
+        for utterance in case.call.utterances_of(Role.AGENT):
+            start_ms = self._number_at(case, utterance, staff)
+            if start_ms is None and utterance.id in prompts:
+                start_ms = prompts[utterance.id].end_ms
+            if start_ms is not None:
+                found[utterance.id] = (utterance, start_ms)
+        return list(found.values())
+
+    def _number_at(
+        self, case: Case, utterance: Utterance, staff: tuple[PhraseHit, ...]
+    ) -> int | None:
+        """When a dictated number begins in an utterance."""
+        for run in digit_runs(utterance.text, self.min_digits):
+            if _MEASURE.match(utterance.text[run.end :]):
+                continue
+            if any(
+                hit.utterance == utterance.id
+                and hit.start_char < run.end
+                and run.start < hit.end_char
+                for hit in staff
+            ):
+                continue
+            if self._is_readback(case, utterance, run.digits):
+                continue
+            share = run.start / max(1, len(utterance.text))
+            return utterance.start_ms + round(share * utterance.span.duration_ms)
+        return None
+
+    def _is_readback(self, case: Case, utterance: Utterance, digits: str) -> bool:
+        """Whether the number is the customer's own, or the agent asks whether it is right."""
+        before = Span(0, utterance.end_ms)
+        said = all_digits(u.text for u in case.call.utterances_of(Role.CUSTOMER, before))
+        known = case.call.metadata.caller or ""
+        if in_common(digits, said) * 2 >= len(digits):
+            return True
+        if known and in_common(digits, known) * 2 > len(digits):
+            return True
+        window = Span(utterance.start_ms, utterance.end_ms + 1)
+        return bool(case.call.hits_of(self.confirm, Role.AGENT, window))
+
+    def _window(self, case: Case, utterance: Utterance, start_ms: int) -> Span:
+        """The agent's turns before the number, and this turn up to it."""
+        turns = case.turns_of(Role.AGENT)
+        own = next(
+            (n for n, turn in enumerate(turns) if turn.span.end_ms >= utterance.end_ms),
+            len(turns) - 1,
+        )
+        first = turns[max(0, own - self.turns_before)].span.start_ms
+        return Span(min(first, start_ms), start_ms)

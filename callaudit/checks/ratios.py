@@ -1,0 +1,127 @@
+"""``kind: honorific`` and ``kind: fillers`` — habits of wording, counted over the whole call."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from pydantic import Field
+from typing_extensions import override
+
+from callaudit.calls import Role, Utterance
+from callaudit.checks.base import Check, Finding, failed, not_applicable, passed, uncertain
+from callaudit.checks.case import Case
+from callaudit.checks.evidence import clock, of_utterance
+from callaudit.checks.talk import is_backchannel
+
+# 您好 greets, it does not address
+_SECOND_PERSON = re.compile("您(?!好)|[你妳](?![们好])")
+EVIDENCE_MAX = 8
+
+
+class Honorific(Check):
+    """称呼客户用“您”，少用“你”。
+
+    检查：坐席称呼客户的“您”“你”（不算“你们”和问候语“您好”）里，“你”占多少。
+    语音识别分不清“您”和“你”，所以识别得到的文字按 recogniser_share 放宽：
+    超过 max_share、但可能是识别错误时待复核。
+    合格：“你”不超过 max_share。
+    不合格：超过，放宽后仍超过；依据是用“你”的句子。
+    不适用：称呼不足 min_count 次。
+    待复核：坐席的话没有听清，或超过的部分可能是识别错误。
+
+    YAML 示例：
+        kind: honorific
+        min_count: 5
+        max_share: 0.3
+    """
+
+    kind: Literal["honorific"]
+    min_count: int = Field(default=5, ge=1)
+    max_share: float = Field(default=0.3, ge=0, lt=1)
+    recogniser_share: float = Field(default=0.3, ge=0, lt=1)
+
+    @override
+    def examine(self, case: Case) -> Finding:
+        familiar: list[Utterance] = []
+        count = familiar_count = 0
+        for utterance in case.call.utterances_of(Role.AGENT):
+            words = _SECOND_PERSON.findall(utterance.text)
+            count += len(words)
+            used = len([word for word in words if word != "您"])
+            familiar_count += used
+            if used:
+                familiar.append(utterance)
+        if count < self.min_count:
+            return not_applicable(f"不适用：坐席称呼客户 {count} 次，不足 {self.min_count} 次")
+        share = familiar_count / count
+        reason = f"称呼客户 {count} 次，其中“你”{familiar_count} 次（{100 * share:.0f}%）"
+        limit = f"，限 {100 * self.max_share:.0f}%"
+        if share <= self.max_share:
+            return passed(reason + limit)
+        evidence = tuple(of_utterance(utterance) for utterance in familiar[:EVIDENCE_MAX])
+        lenient = self.max_share
+        if case.call.transcript.model is not None:
+            lenient += (1 - self.max_share) * self.recogniser_share
+        if share <= lenient:
+            return uncertain(f"{reason}{limit}，但识别常把“您”写成“你”", *evidence)
+        heard = case.heard(Role.AGENT, case.call.span)
+        if heard is not None and heard < 0.6:
+            return uncertain(f"{reason}{limit}，但坐席的话只听清 {100 * heard:.0f}%", *evidence)
+        return failed(reason + limit, evidence)
+
+
+class Fillers(Check):
+    """少用口病语（嗯、呃、那个、就是说……）。
+
+    检查：坐席每说一分钟话有多少口病语：sounds 里的声音，以及 words 里前后有停顿（标点）的词。
+    整句只有“嗯”是在听，不算；识别会丢掉一些口病语，所以只会少算。
+    合格：每分钟不超过 max_per_minute。
+    不合格：超过；依据是含口病语的句子。
+    不适用：坐席说话不足 min_seconds 秒（用 when 的 agent_voice_seconds 也可以）。
+    待复核：坐席的话听清不到六成。
+
+    YAML 示例：
+        kind: fillers
+        max_per_minute: 8
+        sounds: [嗯, 呃, 额]
+        words: [那个, 就是说]
+    """
+
+    kind: Literal["fillers"]
+    max_per_minute: float = Field(default=8, gt=0)
+    min_seconds: float = Field(default=30, gt=0)
+    sounds: tuple[str, ...] = ("嗯", "呃", "额")
+    words: tuple[str, ...] = ("那个", "这个", "就是说", "然后呢")
+
+    @override
+    def examine(self, case: Case) -> Finding:
+        voice_ms = case.voice_ms(Role.AGENT)
+        if voice_ms < self.min_seconds * 1000:
+            return not_applicable(
+                f"不适用：坐席说话 {voice_ms / 1000:.0f} 秒，不足 {self.min_seconds:g} 秒"
+            )
+        pattern = self._pattern()
+        found = [
+            (utterance, pattern.findall(utterance.text))
+            for utterance in case.call.utterances_of(Role.AGENT)
+            if not is_backchannel(utterance)
+        ]
+        count = sum(len(words) for _, words in found)
+        rate = count * 60_000 / voice_ms
+        reason = f"口病语 {count} 次，每分钟 {rate:.1f} 次，限 {self.max_per_minute:g} 次"
+        if rate > self.max_per_minute:
+            used = [utterance for utterance, words in found if words]
+            most = f"；如「{used[0].text[:20]}」@{clock(used[0].start_ms)}"
+            return failed(reason + most, tuple(of_utterance(u) for u in used[:EVIDENCE_MAX]))
+        heard = case.heard(Role.AGENT, case.call.span)
+        if heard is not None and heard < 0.6:
+            return uncertain(f"{reason}，但坐席的话只听清 {100 * heard:.0f}%")
+        return passed(reason)
+
+    def _pattern(self) -> re.Pattern[str]:
+        sounds = "|".join(map(re.escape, self.sounds))
+        words = "|".join(map(re.escape, self.words))
+        pause = r"[，。！？、,.!?…\s]"
+        # a word is a filler where the speaker pauses after it: 那个，您稍等 (but not 那个阀门)
+        return re.compile(f"(?:{sounds})(?!{sounds})|(?:{words})(?={pause}|呢{pause})")

@@ -1,0 +1,228 @@
+"""``kind: readback`` — what matters is repeated and confirmed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field
+from typing_extensions import override
+
+from callaudit.calls import Evidence, Role, Span, Utterance
+from callaudit.checks.base import Check, Finding, failed, not_applicable, passed, uncertain
+from callaudit.checks.case import MIN_HEARD, Case
+from callaudit.checks.digits import all_digits, digit_runs, in_common
+from callaudit.checks.evidence import clock, of_hit, of_time, of_utterance
+from callaudit.checks.parameters import PhraseIds
+from callaudit.checks.talk import spoken
+from callaudit.phrases.text import number_value
+
+_NUMBER = "[0-9零〇一二三四五六七八九十百两幺]+"
+_ADDRESS_PART = re.compile(f"({_NUMBER})(号楼|号院|栋|幢|单元|室|号门)")
+_AFTER_UNIT = re.compile(f"单元[，,、]?({_NUMBER})")
+_SURNAMES = (
+    "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任"
+    "沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤"
+)
+_NAME = re.compile(
+    f"(?:我叫|名字[叫是]|姓名[叫是]|户名[叫是]|户主[叫是]|本人叫|写的是)[，,]?([{_SURNAMES}][一-龥]{{1,2}})"
+    "(?=[，。、！,.!\\s]|$)"
+)
+_JOIN_MS = 8000
+
+Kind = Literal["phone", "address", "name"]
+_KIND_NAMES: dict[Kind, str] = {"phone": "电话号码", "address": "地址", "name": "姓名"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """Something that the customer gave.
+
+    Attributes:
+        tokens: Digits of a number, parts of an address, a name.
+    """
+
+    kind: Kind
+    tokens: tuple[str, ...]
+    utterances: tuple[Utterance, ...]
+
+    @property
+    def shown(self) -> str:
+        return "".join(self.tokens)
+
+    @property
+    def span(self) -> Span:
+        return Span(self.utterances[0].start_ms, self.utterances[-1].end_ms)
+
+
+class Readback(Check):
+    """重要内容（电话、地址、姓名）要重复、确认。
+
+    检查：客户说了电话号码（min_digits 位以上）、带楼号单元的地址或全名之后，坐席有没有重复，
+    或在 confirm_turns 个话轮内请客户确认（confirm）。数字不论怎样读、怎样写，都按数字比较。
+    合格：每样至少重复一部分（号码达到 min_share），或请客户确认。
+    不合格：有一样完全没有重复，也没有请客户确认；依据是客户的原话和坐席之后的话。
+    不适用：客户没有说这些内容，或说完后坐席没有机会再说话。
+    待复核：客户的话或坐席之后的话没有听清。
+
+    YAML 示例：
+        kind: readback
+        confirm: [readback-confirm]
+    """
+
+    kind: Literal["readback"]
+    confirm: PhraseIds = ()
+    min_digits: int = Field(default=7, ge=3)
+    min_share: float = Field(default=0.5, gt=0, le=1)
+    confirm_turns: int = Field(default=2, ge=1)
+
+    @override
+    def examine(self, case: Case) -> Finding:
+        given = _given(case, self.min_digits)
+        if not given:
+            return not_applicable("不适用：客户没有说电话号码、地址或全名")
+        repeated: list[Evidence] = []
+        missing: list[_Given] = []
+        for item in given:
+            answer = self._answer(case, item)
+            if answer is not None:
+                repeated.append(answer)
+            elif case.call.utterances_of(Role.AGENT, _after(case, item)):
+                missing.append(item)
+        if not missing and not repeated:
+            return not_applicable("不适用：客户说完后坐席没有再说话")
+        if not missing:
+            return passed(
+                f"坐席重复或确认了客户说的{'、'.join(_KIND_NAMES[i.kind] for i in given)}",
+                *repeated,
+            )
+        names = "、".join(_KIND_NAMES[item.kind] for item in missing)
+        first = missing[0]
+        reason = (
+            f"客户说了{names}「{first.shown}」@{clock(first.span.start_ms)}，"
+            "坐席没有重复，也没有请客户确认"
+        )
+        evidence: list[Evidence] = []
+        for item in missing:
+            after = _after(case, item)
+            evidence.append(of_utterance(item.utterances[0]))
+            evidence.append(
+                of_time(
+                    after,
+                    Role.AGENT,
+                    case.words(Role.AGENT, after),
+                    "text",
+                    case.prescribed(self.confirm),
+                )
+            )
+        heard = case.heard(Role.AGENT, _after(case, first))
+        badly = heard is not None and heard < MIN_HEARD
+        if badly or not all(u.trusted for item in missing for u in item.utterances):
+            return uncertain(f"{reason}（但没有完全听清）", *evidence)
+        return failed(reason, tuple(evidence), occurrences=len(missing))
+
+    def _answer(self, case: Case, item: _Given) -> Evidence | None:
+        """Where the agent repeats something of it, or asks whether it is right."""
+        after = _after(case, item)
+        for utterance in case.call.utterances_of(Role.AGENT, after):
+            if utterance.end_ms > item.utterances[0].start_ms and _repeats(
+                item, utterance.text, self.min_share
+            ):
+                return of_utterance(utterance)
+        turns = [t for t in case.turns_of(Role.AGENT) if t.span.end_ms > item.span.start_ms]
+        if item.kind == "phone":
+            for turn in turns:
+                if _digits_repeated(item, turn.text, self.min_share):
+                    return of_utterance(turn.utterances[0])
+        if turns:
+            last = turns[min(self.confirm_turns, len(turns)) - 1]
+            window = Span(item.span.start_ms, max(item.span.start_ms, last.span.end_ms))
+            asked = [h for h in case.call.hits_of(self.confirm, Role.AGENT, window) if h.certain]
+            if asked:
+                return of_hit(asked[0])
+        return None
+
+
+def _given(case: Case, min_digits: int) -> list[_Given]:
+    """What the customer gave; a name only when nothing else was given."""
+    numbers: list[_Given] = []
+    addresses: list[_Given] = []
+    names: list[_Given] = []
+    pieces: list[tuple[Utterance, str]] = []
+    for utterance in case.call.utterances_of(Role.CUSTOMER):
+        parts = _address_parts(utterance.text)
+        if parts:
+            addresses.append(_Given("address", parts, (utterance,)))
+        name = _NAME.search(utterance.text)
+        if name is not None:
+            names.append(_Given("name", (name.group(1),), (utterance,)))
+        if parts:
+            continue
+        runs = digit_runs(utterance.text, at_least=3)
+        if pieces and (not runs or utterance.start_ms - pieces[-1][0].end_ms > _JOIN_MS):
+            numbers += _number(pieces, min_digits)
+            pieces = []
+        pieces += [(utterance, run.digits) for run in runs]
+    numbers += _number(pieces, min_digits)
+    return (numbers + addresses) or names[:1]
+
+
+def phone_given(case: Case, min_digits: int = 7) -> Utterance | None:
+    """Where the customer first gives a telephone number."""
+    return next(
+        (item.utterances[0] for item in _given(case, min_digits) if item.kind == "phone"), None
+    )
+
+
+def _number(pieces: list[tuple[Utterance, str]], min_digits: int) -> list[_Given]:
+    """A number given in one or several pieces."""
+    digits = "".join(digits for _, digits in pieces)
+    if len(digits) < min_digits:
+        return []
+    utterances = dict.fromkeys(utterance for utterance, _ in pieces)
+    return [_Given("phone", (digits,), tuple(utterances))]
+
+
+def _address_parts(text: str) -> tuple[str, ...]:
+    parts = [number_value(number) + unit for number, unit in _ADDRESS_PART.findall(text)]
+    parts += [number_value(number) for number in _AFTER_UNIT.findall(text)]
+    return tuple(dict.fromkeys(parts))
+
+
+def _after(case: Case, item: _Given) -> Span:
+    """From the item on: the agent may echo it piece by piece."""
+    return Span(item.span.start_ms, max(item.span.start_ms, case.call.duration_ms))
+
+
+def _repeats(item: _Given, text: str, min_share: float) -> bool:
+    match item.kind:
+        case "phone":
+            return _digits_repeated(item, text, min_share)
+        case "address":
+            said = set(_address_parts(text))
+            if said.intersection(item.tokens):
+                return True
+            wanted = all_digits(item.tokens)
+            return len(wanted) >= 3 and in_common(wanted, all_digits([text])) * 2 > len(wanted)
+        case "name":
+            return _name_repeated(item.tokens[0], text)
+
+
+def _digits_repeated(item: _Given, text: str, min_share: float) -> bool:
+    wanted = item.tokens[0]
+    said = all_digits([text])
+    return in_common(wanted, said) >= min_share * len(wanted)
+
+
+def _name_repeated(name: str, text: str) -> bool:
+    """The name itself, the surname with a title, or the same syllables."""
+    words = spoken(text)
+    if name in words or re.search(f"{name[0]}(?:先生|女士|小姐|师傅|大爷|大妈|阿姨)", words):
+        return True
+    from callaudit.phrases.phonetics import syllables_of
+
+    wanted = syllables_of(name)
+    said = syllables_of(words)
+    size = len(wanted)
+    return any(said[start : start + size] == wanted for start in range(len(said) - size + 1))
