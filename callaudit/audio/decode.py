@@ -284,7 +284,7 @@ def _fault(
     sentences = {
         "rate": f"采样率 {answer.get('rate')} Hz 不在 {rates} 之内",
         "channels": f"有 {answer.get('channels')} 个声道，只接受单声道或双声道",
-        "codec": f"{container.label} 里的编码 {answer.get('codec')} 不受支持",
+        "codec": f"{container.label} 里的编码{_codec(answer)}不受支持",
         "no_audio": f"{container.label} 文件里没有音轨",
         "non_finite": "采样里有 NaN 或无穷大，文件已损坏",
         "out_of_range": "浮点采样远超满幅 1.0，文件已损坏或标错了格式",
@@ -310,7 +310,7 @@ def _check_length(
         Warnings where the metadata vouch for a file that looks cut.
     """
     promised = container.promised_ms
-    if promised is None and container.format == "mov":
+    if promised is None and container.format in ("mov", "ogg"):  # of the others it is an estimate
         promised = answer["header_ms"]
     # The demuxer sees a piece that is cut off; of WAV the header tells it better.
     cut = container.cut or (answer["cut"] and container.format != "wav")
@@ -341,6 +341,10 @@ def _check_length(
     if cut:
         warnings.append("文件结尾不完整，但长度与元数据相符")
     return warnings
+
+
+def _codec(answer: dict[str, Any]) -> str:
+    return f" {answer['codec']} " if answer.get("codec") else ""
 
 
 def _hours(seconds: int) -> str:

@@ -106,7 +106,7 @@ def decode(source: BinaryIO, sink: BinaryIO, request: dict[str, Any]) -> dict[st
     stream = audio[0]
     context = stream.codec_context
     if context is None or context.codec.name not in CODECS:
-        raise RefusedError("codec", codec=context.codec.name if context else "?")
+        raise RefusedError("codec", codec=context.codec.name if context else None)
     context.thread_count = 1
     check_shape(context.sample_rate, context.layout.nb_channels, request)
     header_ms = None

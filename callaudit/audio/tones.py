@@ -194,7 +194,9 @@ def _rings(tones: Sequence[Tone], channels: tuple[Frames, ...]) -> list[Tone]:
             cut = tone.start_ms <= 200 and tone.duration_ms >= _SHORTEST_MS
             if tone.start_ms > _HEAD_MS:
                 break
-            if (whole or cut) and _other_sound_ms(channels, tones, 0, tone.start_ms) <= _QUIET_BEFORE_MS:
+            if (whole or cut) and _other_sound_ms(
+                channels, tones, 0, tone.start_ms
+            ) <= _QUIET_BEFORE_MS:
                 train.append(tone)
             continue
         last = train[-1]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -289,3 +291,35 @@ def test_a_recording_of_less_than_a_millisecond_is_empty(tmp_path: Path) -> None
     path.write_bytes(wav(bytes(2)))
     with pytest.raises((EmptyAudio, UnreadableAudio)):
         read_recording(path)
+
+
+def test_a_page_lost_in_the_middle_is_noticed(tmp_path: Path) -> None:
+    path = encode(tmp_path / "a.ogg", speech_like(6.0), "libopus", 16_000)
+    pages = path.read_bytes().split(b"OggS")
+    assert len(pages) > 6
+    path.write_bytes(b"OggS".join(pages[:4] + pages[5:]))
+    with pytest.raises(Incomplete):
+        read_recording(path)
+
+
+def test_memory_does_not_grow_with_the_length_of_a_call(tmp_path: Path) -> None:
+    """A call of 40 minutes is 300 MB as float32; decoding and listening to it needs a fraction."""
+    minute = pcm16(np.stack([speech_like(60.0)[::2], speech_like(60.0, 1)[::2]]))
+    path = tmp_path / "long.wav"
+    with path.open("wb") as file:
+        file.write(wav(b"", channels=2, claims=40 * len(minute)))
+        for _ in range(40):
+            file.write(minute)
+    program = (
+        "import pathlib, sys\n"
+        "from callaudit.audio.channels import inspect_channels\n"
+        "from callaudit.audio.decode import read_recording\n"
+        "audio = read_recording(pathlib.Path(sys.argv[1]))\n"
+        "assert audio.duration_ms == 2_400_000\n"
+        "inspect_channels(audio)\n"
+        "for _, block in audio.blocks():\n    block.sum()\n"
+        "status = pathlib.Path('/proc/self/status').read_text()\n"
+        "print(status.split('VmHWM:')[1].split()[0])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, check=True)
+    assert int(done.stdout) < 150_000
