@@ -139,7 +139,7 @@ class Auditor:
         from callaudit.audio.decode import AudioLimits, read_recording
         from callaudit.speech.transcribe import transcribe
 
-        limits = AudioLimits(max_seconds=self.options.max_hours * 3600)
+        limits = AudioLimits(max_seconds=round(self.options.max_hours * 3600))
         audio = read_recording(path, limits, expected_ms=metadata.duration_ms)
         return transcribe(
             audio, metadata, self.recogniser, self.matcher, self.options.agent_channel, progress

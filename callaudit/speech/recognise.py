@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from callaudit.audio.samples import Audio
@@ -48,13 +50,16 @@ class DecodingOptions:
     Attributes:
         prompt: Priming text.
         margin_frames: Silence after the utterance that the encoder sees (10 ms each).
+        step_frames: Windows are multiples of this, so that utterances of like length can share
+            a batch.
         batch_frames: Bound on the frames of one batch.
         beam_size: Beam for utterances whose greedy text looks bad; 1 turns it off.
         beam_below: Mean log probability below which greedy text looks bad.
     """
 
     prompt: str = PROMPT
-    margin_frames: int = 400
+    margin_frames: int = 350
+    step_frames: int = 100
     batch_frames: int = 8000
     beam_size: int = 5
     beam_below: float = -0.4
@@ -176,8 +181,8 @@ class Recogniser:
                 str(files.folder),
                 device=device,
                 compute_type=compute_type,
-                intra_threads=threads,
-                inter_threads=1,
+                inter_threads=threads,
+                intra_threads=1,
             )
             raw = RawTokenizer.from_file(str(files.folder / "tokenizer.json"))
             self._tokenizer = Tokenizer(
@@ -192,6 +197,7 @@ class Recogniser:
             raise ModelUnavailable(
                 f"模型 {files.name} 的 tokenizer.json 读不了（{files.folder}）：{cause}"
             ) from None
+        self.threads = threads
         self._storage = ctranslate2.StorageView
         self._suppressed = list(get_suppressed_tokens(self._tokenizer, [-1]))
         self._features = FeatureExtractor(feature_size=self._model.n_mels)
@@ -208,27 +214,42 @@ class Recogniser:
         Raises:
             TranscriptionFailed: The model failed on this input.
         """
-        for batch in self._batches(segments):
-            chosen = [segments[index] for index in batch]
-            try:
-                results = self._recognise_batch(chosen)
-            except RuntimeError as cause:
-                raise TranscriptionFailed(
-                    f"识别失败：{' '.join(str(cause).split())[:200]}"
-                ) from None
-            yield from ((index, *result) for index, result in zip(batch, results, strict=True))
+        with ThreadPoolExecutor(max_workers=self.threads) as pool:
+            waiting = self._batches(segments)
+            running: dict[Future[list[tuple[Hypothesis, Encoded]]], list[int]] = {}
+            while True:
+                # Only as many batches are in flight as there are threads: memory stays bounded.
+                for batch in islice(waiting, self.threads - len(running)):
+                    chosen = [segments[index] for index in batch]
+                    running[pool.submit(self._recognise_batch, chosen)] = batch
+                if not running:
+                    return
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    batch = running.pop(future)
+                    try:
+                        results = future.result()
+                    except RuntimeError as cause:
+                        reason = " ".join(str(cause).split())[:200]
+                        raise TranscriptionFailed(f"识别失败：{reason}") from None
+                    yield from (
+                        (index, *result) for index, result in zip(batch, results, strict=True)
+                    )
 
     def _batches(self, segments: Sequence[Segment]) -> Iterator[list[int]]:
-        order = sorted(range(len(segments)), key=lambda index: segments[index].frames)
-        batch: list[int] = []
-        for index in order:
-            frames = segments[index].frames + self.options.margin_frames
-            if batch and (len(batch) + 1) * frames > self.options.batch_frames:
-                yield batch
-                batch = []
-            batch.append(index)
-        if batch:
-            yield batch
+        by_length: dict[int, list[int]] = {}
+        for index, segment in enumerate(segments):
+            by_length.setdefault(self._window_frames(segment.frames), []).append(index)
+        for frames in sorted(by_length, reverse=True):
+            size = max(1, self.options.batch_frames // frames)
+            same = by_length[frames]
+            for first in range(0, len(same), size):
+                yield same[first : first + size]
+
+    def _window_frames(self, frames: int) -> int:
+        """Frames that the encoder sees for an utterance: with margin, in steps of a second."""
+        step = self.options.step_frames
+        return min(_WINDOW_FRAMES, -(-(frames + self.options.margin_frames) // step) * step)
 
     def _recognise_batch(self, segments: list[Segment]) -> list[tuple[Hypothesis, Encoded]]:
         spectra = [self._features(segment.samples) for segment in segments]
@@ -251,16 +272,14 @@ class Recogniser:
         results = []
         for index, (segment, draft) in enumerate(zip(segments, drafts, strict=True)):
             hypothesis = self._hypothesis(segment, draft, words[index], languages[index])
-            used = min(encoded.shape[1], (frames[index] + self.options.margin_frames) // 2)
-            results.append((hypothesis, Encoded(encoded[index, :used], frames[index] // 2)))
+            results.append((hypothesis, Encoded(encoded[index], frames[index] // 2)))
         return results
 
     def encode(self, spectra: list[Floats]) -> Floats:
         """Encoder output [batch, positions, width] of log-mel spectra [mels, frames]."""
         import numpy as np
 
-        longest = max(spectrum.shape[1] for spectrum in spectra) + self.options.margin_frames
-        frames = min(_WINDOW_FRAMES, longest + longest % 2)
+        frames = self._window_frames(max(spectrum.shape[1] for spectrum in spectra))
         padded = np.empty((len(spectra), spectra[0].shape[0], frames), np.float32)
         for row, spectrum in zip(padded, spectra, strict=True):
             used = min(frames, spectrum.shape[1])
@@ -341,14 +360,14 @@ class Recogniser:
         first_position: dict[int, int] = {}
         for token_index, position in result.alignments:
             first_position.setdefault(token_index, position)
-        last_ms = segment.window.end_ms
+        first_ms, last_ms = segment.voice.start_ms, segment.voice.end_ms
 
         def time_ms(token_index: int) -> int:
             position = first_position.get(token_index)
             if position is None:
                 return last_ms
             offset_ms = round(position * _SECONDS_PER_POSITION * 1000)
-            return min(last_ms, segment.window.start_ms + offset_ms)
+            return min(last_ms, max(first_ms, segment.window.start_ms + offset_ms))
 
         words = []
         index = 0

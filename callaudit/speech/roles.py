@@ -62,7 +62,7 @@ def assign_roles(
 
     Args:
         utterances: With roles not yet known.
-        channels: Channels with a speaker of their own: 1 for mono and fake stereo, 2 for stereo.
+        channels: 1 for mono and fake stereo, 2 for stereo (one of them may be silent).
         told: What the metadata or the command line says.
         told_by: Which of the two.
         matcher: Finds the phrases that tell a role.

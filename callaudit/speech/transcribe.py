@@ -69,22 +69,29 @@ def transcribe(
     """
     report = inspect_channels(audio)
     events = detect_events(audio)
-    segments = [
-        segment
-        for channel in report.usable
-        for segment in _segments(audio, channel, events, report)
-    ]
+    segments = voice_segments(audio, report, events)
     heard = _recognise(recogniser, segments, progress)
     dropped = Counter(item.hypothesis.dropped for item in heard if item.hypothesis.dropped)
     utterances = _utterances(heard)
     decision = assign_roles(
         utterances,
-        channels=len(report.usable),
+        channels=1 if report.identical else audio.channels,
         told=agent_channel or metadata.agent_channel,
         told_by="metadata" if agent_channel is None else "flag",
         matcher=matcher,
     )
     return _assemble(audio, report, events, segments, utterances, decision, dropped, recogniser)
+
+
+def voice_segments(
+    audio: Audio, report: ChannelReport, events: Sequence[SignalEvent]
+) -> list[Segment]:
+    """What is to be recognised: every utterance of every channel that has a speaker of its own."""
+    return [
+        segment
+        for channel in report.usable
+        for segment in _segments(audio, channel, events, report)
+    ]
 
 
 def _segments(

@@ -1,0 +1,210 @@
+"""Speed and accuracy of recognition beside faster-whisper's own two pipelines, in one run.
+
+    python -m tests.benchmarks.recognition [--minutes 10] [--threads 2] [--rounds 1]
+
+The synthetic sample calls are repeated until there are ten minutes of two channels each. All three
+use the same model, precision and threads and are run in turn; ratios are to (a), stock
+``WhisperModel.transcribe`` per channel (beam 5, VAD filter, word times).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from faster_whisper import BatchedInferencePipeline, WhisperModel
+
+from callaudit.audio.channels import inspect_channels
+from callaudit.audio.decode import read_recording
+from callaudit.audio.samples import Audio
+from callaudit.audio.tones import detect_events
+from callaudit.settings import load_settings
+from callaudit.speech.models import find_model
+from callaudit.speech.recognise import PROMPT, Recogniser
+from callaudit.speech.transcribe import voice_segments
+from tests.benchmarks.accuracy_measures import error_rates
+
+CALLS = Path(__file__).parents[2] / "samples" / "calls"
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A stretch of text with its time in a call."""
+
+    start_ms: int
+    end_ms: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel of one call, with what was really said on it."""
+
+    audio: Audio
+    index: int
+    truth: tuple[Spoken, ...]
+
+    @property
+    def samples(self) -> npt.NDArray[np.float32]:
+        return self.audio.window(self.index, 0, self.audio.duration_ms)
+
+
+Heard = list[list[Spoken]]
+"""Per channel, what a pipeline heard."""
+
+
+def load_channels(folder: Path) -> list[Channel]:
+    """Both channels of every stereo sample whose truth is known."""
+    channels = []
+    for path in sorted(folder.glob("*.expected.json")):
+        expected = json.loads(path.read_text(encoding="utf-8"))
+        if expected["layout"] != "stereo":
+            continue
+        name = path.name.removesuffix(".expected.json")
+        recording = next(p for p in folder.glob(f"{name}.*") if p.suffix != ".json")
+        audio = read_recording(recording)
+        agent = 0 if expected["agent_channel"] == "left" else 1
+        for index in (0, 1):
+            role = "agent" if index == agent else "customer"
+            truth = tuple(
+                Spoken(item["start_ms"], item["end_ms"], item["text"])
+                for item in expected["utterances"]
+                if item["role"] == role
+            )
+            channels.append(Channel(audio, index, truth))
+    return channels
+
+
+def tile(channels: list[Channel], minutes: float) -> list[Channel]:
+    """Repeats the calls until both channels together last long enough."""
+    wanted_ms = minutes * 60_000
+    tiled: list[Channel] = []
+    while sum(channel.audio.duration_ms for channel in tiled) / 2 < wanted_ms:
+        tiled.extend(channels)
+    return tiled
+
+
+def stock(model: WhisperModel, channels: Sequence[Channel]) -> Heard:
+    """(a) faster-whisper as its README shows it."""
+    heard = []
+    for channel in channels:
+        segments, _ = model.transcribe(
+            channel.samples,
+            language="zh",
+            beam_size=5,
+            vad_filter=True,
+            word_timestamps=True,
+            initial_prompt=PROMPT,
+        )
+        heard.append([_spoken(segment) for segment in segments])
+    return heard
+
+
+def batched(model: WhisperModel, channels: Sequence[Channel]) -> Heard:
+    """(b) faster-whisper's batched pipeline."""
+    pipeline = BatchedInferencePipeline(model)
+    heard = []
+    for channel in channels:
+        segments, _ = pipeline.transcribe(
+            channel.samples,
+            language="zh",
+            beam_size=5,
+            batch_size=8,
+            word_timestamps=True,
+            initial_prompt=PROMPT,
+        )
+        heard.append([_spoken(segment) for segment in segments])
+    return heard
+
+
+def _spoken(segment: Any) -> Spoken:
+    return Spoken(round(segment.start * 1000), round(segment.end * 1000), segment.text)
+
+
+def ours(recogniser: Recogniser, channels: Sequence[Channel]) -> Heard:
+    """callaudit: signals, voice activity and recognition, call after call."""
+    by_call: dict[int, list[int]] = {}
+    for number, channel in enumerate(channels):
+        by_call.setdefault(number // 2, []).append(number)
+    heard: Heard = [[] for _ in channels]
+    for numbers in by_call.values():
+        audio = channels[numbers[0]].audio
+        segments = voice_segments(audio, inspect_channels(audio), detect_events(audio))
+        for index, hypothesis, _ in recogniser.recognise(segments):
+            segment = segments[index]
+            if hypothesis.text:
+                heard[numbers[segment.channel]].append(
+                    Spoken(segment.voice.start_ms, segment.voice.end_ms, hypothesis.text)
+                )
+    return [sorted(channel, key=lambda item: item.start_ms) for channel in heard]
+
+
+def accuracy(channels: Sequence[Channel], heard: Heard) -> tuple[float, float]:
+    """CER, and the share of the truth's characters inside the times of some utterance."""
+    pairs = [
+        ("".join(item.text for item in channel.truth), "".join(item.text for item in texts))
+        for channel, texts in zip(channels, heard, strict=True)
+    ]
+    inside = total = 0
+    for channel, texts in zip(channels, heard, strict=True):
+        for item in channel.truth:
+            total += len(item.text)
+            inside += len(item.text) * any(
+                min(item.end_ms, text.end_ms) - max(item.start_ms, text.start_ms)
+                >= 0.5 * (item.end_ms - item.start_ms)
+                for text in texts
+            )
+    return error_rates(pairs)[0], inside / max(1, total)
+
+
+def main() -> None:
+    """Runs the comparison and prints one table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--calls", type=Path, default=CALLS)
+    arguments = parser.parse_args()
+
+    settings = load_settings()
+    files = find_model(settings.model, settings.cache)
+    recogniser = Recogniser(files, threads=arguments.threads)
+    model = WhisperModel(
+        str(files.folder),
+        device="cpu",
+        compute_type="int8",
+        cpu_threads=arguments.threads,
+        local_files_only=True,
+    )
+    channels = tile(load_channels(arguments.calls), arguments.minutes)
+    seconds = sum(channel.audio.duration_ms for channel in channels) / 2000
+    runs: dict[str, Callable[[], Heard]] = {
+        "(a) stock": lambda: stock(model, channels),
+        "(b) batched": lambda: batched(model, channels),
+        "callaudit": lambda: ours(recogniser, channels),
+    }
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    results: dict[str, Heard] = {}
+    for _ in range(arguments.rounds):
+        for name, run in runs.items():
+            began = time.perf_counter()
+            results[name] = run()
+            times[name].append(time.perf_counter() - began)
+    print(f"{seconds / 60:.1f} min of two-channel calls, {arguments.threads} threads, {files.name}")
+    print(f"{'':14}{'times faster':>14}{'RTF':>9}{'CER':>9}{'kept':>9}")
+    for name in runs:
+        cer, kept = accuracy(channels, results[name])
+        ratio = np.median([a / b for a, b in zip(times["(a) stock"], times[name], strict=True)])
+        rtf = np.median(times[name]) / seconds
+        print(f"{name:14}{ratio:>13.2f}x{rtf:>9.3f}{cer:>9.1%}{kept:>9.1%}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""Intended and actual verdicts of the synthetic sample calls, heard by the real recogniser.
+
+    python -m tests.benchmarks.verdicts [--calls DIR] [--keep DIR] [--misses]
+
+Prints, per rule, how often each outcome was intended and found, and the shares that matter: verdicts
+as intended, false failures, false auto-fails, uncertain where a decision was intended.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from callaudit.audit import Auditor, AuditOptions
+from callaudit.calls import CallReport, Outcome, Transcript
+from callaudit.metadata import read_sidecar
+from callaudit.rulebook import load_rulebook
+from callaudit.settings import load_settings
+from callaudit.transcript_file import dump_transcript, read_transcript
+
+CALLS = Path(__file__).parents[2] / "samples" / "calls"
+SHORT = {
+    Outcome.PASS: "pass",
+    Outcome.FAIL: "fail",
+    Outcome.NOT_APPLICABLE: "n/a",
+    Outcome.UNCERTAIN: "unc",
+    Outcome.ERROR: "error",
+}
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One verdict of one call beside the intended one."""
+
+    call: str
+    rule: str
+    intended: Outcome
+    found: Outcome
+    reason: str
+    auto_fail: bool
+
+
+def recordings(folder: Path) -> dict[str, Path]:
+    """Recordings by name, of the calls whose intended verdicts are known."""
+    found = {}
+    for expected in sorted(folder.glob("*.expected.json")):
+        name = expected.name.removesuffix(".expected.json")
+        found[name] = next(
+            path
+            for path in sorted(folder.glob(f"{name}.*"))
+            if path.suffix != ".json" and path.stem == name
+        )
+    return found
+
+
+def audit(auditor: Auditor, recording: Path, keep: Path | None) -> CallReport:
+    """Audits a recording; with ``keep``, its transcript is written there and reused."""
+    metadata = read_sidecar(recording.with_suffix(".json")).metadata
+    kept = None if keep is None else keep / f"{recording.stem}.json"
+    transcript: Transcript
+    if kept is not None and kept.is_file():
+        transcript = read_transcript(kept)
+    else:
+        transcript = auditor.transcribe(recording, metadata)
+        if kept is not None:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_bytes(dump_transcript(transcript))
+    return auditor.judge(transcript, metadata, metadata.call_id or recording.stem)
+
+
+def compare(report: CallReport, name: str, expected: dict[str, str]) -> list[Judged]:
+    """The verdicts for which there is an intention."""
+    return [
+        Judged(
+            name,
+            verdict.rule,
+            Outcome(expected[verdict.rule]),
+            verdict.outcome,
+            verdict.reason,
+            verdict.auto_fail,
+        )
+        for verdict in report.verdicts
+        if verdict.rule in expected
+    ]
+
+
+def confusion(judged: list[Judged]) -> Table:
+    """Per rule: intended outcome → found outcome, with counts."""
+    by_rule: dict[str, Counter[tuple[Outcome, Outcome]]] = defaultdict(Counter)
+    for item in judged:
+        by_rule[item.rule][item.intended, item.found] += 1
+    table = Table("rule", "as intended", "otherwise (intended → found)")
+    for rule, counts in by_rule.items():
+        right = sum(count for (a, b), count in counts.items() if a == b)
+        wrong = ", ".join(
+            f"{SHORT[a]} → {SHORT[b]} × {count}"
+            for (a, b), count in sorted(counts.items())
+            if a != b
+        )
+        table.add_row(rule, f"{right}/{counts.total()}", wrong)
+    return table
+
+
+def main() -> None:
+    """Runs the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=Path, default=CALLS)
+    parser.add_argument("--keep", type=Path, help="keep transcripts here and reuse them")
+    parser.add_argument("--misses", action="store_true", help="print every miss with its reason")
+    arguments = parser.parse_args()
+
+    settings = load_settings()
+    options = AuditOptions.from_settings(settings)
+    auditor = Auditor(load_rulebook(settings.rulebook), options, settings.cache)
+    judged: list[Judged] = []
+    for name, recording in recordings(arguments.calls).items():
+        text = (arguments.calls / f"{name}.expected.json").read_text(encoding="utf-8")
+        report = audit(auditor, recording, arguments.keep)
+        judged += compare(report, name, json.loads(text)["verdicts"])
+
+    console = Console()
+    console.print(confusion(judged))
+    total = len(judged)
+    right = sum(item.intended == item.found for item in judged)
+    false_fail = sum(item.found == Outcome.FAIL != item.intended for item in judged)
+    invented_pass = sum(item.found == Outcome.PASS != item.intended for item in judged)
+    false_auto = sum(
+        item.found == Outcome.FAIL != item.intended and item.auto_fail for item in judged
+    )
+    unsure = sum(item.found == Outcome.UNCERTAIN != item.intended for item in judged)
+    console.print(
+        f"{len({item.call for item in judged})} synthetic calls, {total} verdicts: "
+        f"{right / total:.1%} as intended, {false_fail / total:.1%} false fail, "
+        f"{invented_pass / total:.1%} invented pass, {unsure / total:.1%} uncertain instead of "
+        f"a decision, {false_auto} false auto-fails"
+    )
+    if arguments.misses:
+        for item in judged:
+            if item.intended != item.found:
+                console.print(
+                    f"{item.call}  {item.rule}: {SHORT[item.intended]} → {SHORT[item.found]}  "
+                    f"{item.reason}",
+                    markup=False,
+                )
+
+
+if __name__ == "__main__":
+    main()
