@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Literal
 
 from callaudit.calls import AcousticScore, Alignment, PhraseHit, Role, Utterance
 from callaudit.phrases.exact import ExactIndex, Found, wording_of
-from callaudit.phrases.model import Phrase, Phrasebook
+from callaudit.phrases.model import Phrase, Phrasebook, Variant
 from callaudit.phrases.phonetic import PhoneticIndex, Sounding, Trace
 from callaudit.phrases.phonetics import build_table
-from callaudit.phrases.sounds import SoundWording, sound_wordings
+from callaudit.phrases.sounds import SETTLED, SoundWording, sound_wordings, surcharges
 from callaudit.phrases.streams import Stream, build_streams
 from callaudit.phrases.text import number_value, repetitions, word_borders
 
@@ -184,24 +184,24 @@ class _Search:
 
         for stream in self.streams:
             wanted = np.array([phrase.may_be_said_by(stream.role) for phrase in self.phrases])
-            settled = self._settled(stream)
-            for sounding in self.matcher.phonetic.search(stream.text, wanted, settled):
-                self._consider(stream, sounding, settled)
+            surcharge = self._surcharge(stream)
+            for sounding in self.matcher.phonetic.search(stream.text, wanted, surcharge):
+                self._consider(stream, sounding, surcharge)
 
-    def _settled(self, stream: Stream) -> NDArray[np.bool_]:
-        """Characters of exact hits long enough to be sure that they were not misheard."""
+    def _surcharge(self, stream: Stream) -> NDArray[np.float32]:
+        """Characters of exact hits that are long enough were surely not misheard."""
         import numpy as np
 
-        settled = np.zeros(len(stream.text), dtype=bool)
+        surcharge = np.array(surcharges(stream.text), dtype=np.float32)
         for (owner, _), spans in self.taken.items():
             if owner == id(stream):
                 for start, end in spans:
                     if end - start >= _SETTLED_LENGTH:
-                        settled[start:end] = True
-        return settled
+                        surcharge[start:end] = SETTLED
+        return surcharge
 
     def _consider(
-        self, stream: Stream, sounding: Sounding, settled: NDArray[np.bool_]
+        self, stream: Stream, sounding: Sounding, surcharge: NDArray[np.float32]
     ) -> None:
         """Takes the next best sounding, unless a better one of its phrase is there already."""
         wording = sounding.wording
@@ -216,7 +216,7 @@ class _Search:
         if sounding.similarity < wording.thresholds.uncertain and score is None:
             self._note(stream, sounding)
             return
-        traced = self.matcher.phonetic.trace(stream.text, sounding, settled)
+        traced = self.matcher.phonetic.trace(stream.text, sounding, surcharge)
         decision = decide(wording, traced, score, self.phrases[wording.phrase].banned)
         if decision is None:
             self._note(stream, sounding)
@@ -281,7 +281,7 @@ class _Search:
     def _permitted(self, stream: Stream, number: int, variant: int, start: int, end: int) -> bool:
         """Whether a stretch counts: whole utterance, exceptions, word borders."""
         phrase = self.phrases[number]
-        if phrase.variants[variant].whole_utterance and not stream.is_whole_utterance(start, end):
+        if not _placed(phrase.variants[variant], stream, start, end):
             return False
         if _excepted(phrase, stream.text, start, end):
             return False
@@ -329,7 +329,8 @@ def decide(
     """Weighs an alignment and, if there is one, an acoustic score.
 
     A certain hit may have few syllables for which plainly another one was heard: one in six. What
-    is uncertain may have more, unless it would be an accusation.
+    is uncertain may have more, unless it would be an accusation. What lacks a syllable of a short
+    wording altogether is something else that was said, not the wording misheard.
 
     Returns:
         ``None`` when it is not even worth a person's time.
@@ -337,14 +338,24 @@ def decide(
     limits = wording.thresholds
     strict = wording.syllables // 6
     lenient = strict if banned else max(1, wording.syllables // 4)
+    whole = traced.missing <= wording.syllables // 8
     if traced.similarity >= limits.accept and traced.others <= strict:
         return Decision("phonetic", True, limits.accept)
     if score is not None and score >= limits.acoustic:
         return Decision("acoustic", True, limits.acoustic)
     refuted = score is not None and score < limits.acoustic / 2
-    if traced.similarity >= limits.uncertain and traced.others <= lenient and not refuted:
+    if traced.similarity >= limits.uncertain and traced.others <= lenient and whole and not refuted:
         return Decision("phonetic", False, min(1.0, limits.accept))
     return None
+
+
+def _placed(variant: Variant, stream: Stream, start: int, end: int) -> bool:
+    """Whether a stretch stands where its variant wants it in the utterance."""
+    if variant.whole_utterance and not stream.is_whole_utterance(start, end):
+        return False
+    if variant.before_break and not stream.breaks_after(end):
+        return False
+    return not variant.inside or stream.places[start] > 0
 
 
 def _covered(start: int, end: int, spans: Iterable[tuple[int, int]]) -> bool:
@@ -383,6 +394,8 @@ def _pattern(pattern: str) -> re.Pattern[str]:
 def _excepted(phrase: Phrase, text: str, start: int, end: int) -> bool:
     exceptions = phrase.exceptions
     if any(_pattern(pattern).match(text, end) for pattern in exceptions.not_before):
+        return True
+    if any(_pattern(one).search(text, start, end) for one in exceptions.not_containing):
         return True
     first = max(0, start - _CONTEXT)
     if exceptions.not_after:

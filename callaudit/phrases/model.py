@@ -34,8 +34,10 @@ class Thresholds:
 # By number of syllables: (accept, uncertain). A short phrase is easily hit by chance, a false
 # accusation is worse than a missed one; an alignment of n syllables carries about n times the
 # evidence of one. Above 1 = phonetics alone never decides.
-_REQUIRED = {1: (2.0, 2.0), 2: (2.0, 0.99), 3: (0.97, 0.88), 4: (0.86, 0.76), 5: (0.82, 0.72)}
-_REQUIRED_LONG = (0.78, 0.66)
+_REQUIRED = {1: (2.0, 2.0), 2: (2.0, 0.99), 3: (0.97, 0.9), 4: (0.9, 0.82), 5: (0.86, 0.78)} | {
+    6: (0.82, 0.74)
+}
+_REQUIRED_LONG = (0.78, 0.7)
 _BANNED = {1: (2.0, 2.0), 2: (2.0, 0.99), 3: (2.0, 0.97), 4: (0.95, 0.86), 5: (0.92, 0.83)} | {
     6: (0.88, 0.79), 7: (0.88, 0.79)
 }  # fmt: skip
@@ -91,12 +93,18 @@ class Variant:
         regex: Over comparable text; empty when every wording is plain.
         wordings: What it stands for.
         whole_utterance: Counts only when nothing else is said in the utterance.
+        before_break: Counts only before a pause (punctuation) or the end of the utterance.
+        inside: Counts only when something was said before it in the utterance.
+        exact: Never matched by sound.
     """
 
     text: str
     regex: str
     wordings: tuple[Wording, ...]
     whole_utterance: bool = False
+    before_break: bool = False
+    inside: bool = False
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +114,14 @@ class Exceptions:
     not_before: tuple[str, ...] = ()
     not_after: tuple[str, ...] = ()
     not_inside: tuple[str, ...] = ()
+    not_containing: tuple[str, ...] = ()
 
     def __add__(self, other: Exceptions) -> Exceptions:
         return Exceptions(
             self.not_before + other.not_before,
             self.not_after + other.not_after,
             self.not_inside + other.not_inside,
+            self.not_containing + other.not_containing,
         )
 
 

@@ -23,7 +23,7 @@ from callaudit.phrases.text import fold
 
 DEFAULT_GAP = 6
 MAX_GAP = 20
-MAX_WORDINGS = 600
+MAX_WORDINGS = 1000
 """Wordings that one variant may stand for."""
 
 HONORIFICS = (

@@ -33,7 +33,6 @@ _PAD = 2
 _SLACK = 2
 _MARGIN = 128
 _CHUNK = 5
-_SETTLED = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +44,11 @@ class Sounding:
     start: int
     end: int
 
+    @property
+    def margin(self) -> float:
+        """Similarity above what the wording needs; compares wordings of different length."""
+        return self.similarity - self.wording.thresholds.accept
+
 
 @dataclass(frozen=True, slots=True)
 class Trace:
@@ -54,6 +58,7 @@ class Trace:
         expected: Syllables of the wording.
         heard: Syllable heard for each; empty for none.
         others: Syllables for which plainly another one was heard, or none, or that were added.
+        missing: Those of them for which none was heard.
     """
 
     similarity: float
@@ -62,6 +67,7 @@ class Trace:
     expected: tuple[str, ...]
     heard: tuple[str, ...]
     others: int
+    missing: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +119,9 @@ class PhoneticIndex:
         self._heights = np.array([len(one.rows) for one in self.wordings], dtype=np.int64)
         self._totals = np.array([one.weight for one in self.wordings], dtype=np.float32)
         self._reaches = np.array([one.reach for one in self.wordings], dtype=np.int64)
+        self._accepts = np.array(
+            [one.thresholds.accept for one in self.wordings], dtype=np.float32
+        )
         self._phrases = np.array([one.phrase for one in self.wordings], dtype=np.int64)
         self._gapless = self._reaches == self._heights
         fixed = np.array([one.syllables for one in self.wordings], dtype=np.int64)
@@ -159,14 +168,15 @@ class PhoneticIndex:
         return np.array([get(character, 0) for character in text], dtype=np.int32)
 
     def search(
-        self, text: str, wanted: NDArray[np.bool_], settled: NDArray[np.bool_] | None = None
+        self, text: str, wanted: NDArray[np.bool_], surcharge: NDArray[np.float32]
     ) -> list[Sounding]:
         """Where wordings may have been said, best first; of a phrase's, the best at each place.
 
         Args:
             text: Comparable text.
             wanted: Which phrases to look for, bool [phrases].
-            settled: Characters that are known not to be misheard, bool [characters].
+                surcharge: What it costs in addition to take a character for another one, float32
+                [characters] (see `callaudit.phrases.sounds.surcharges`).
         """
         import numpy as np
 
@@ -180,8 +190,8 @@ class PhoneticIndex:
         inserts = np.array(insert_costs(text), dtype=np.float32)
         found: list[Sounding] = []
         for group in _by_height(self._heights[spots.wordings]):
-            found += self._align(spots[group], sounds, inserts, settled)
-        found.sort(key=lambda one: (-one.similarity, one.start, one.wording.phrase))
+            found += self._align(spots[group], sounds, inserts, surcharge)
+        found.sort(key=lambda one: (-one.margin, one.start, one.wording.phrase))
         return found
 
     def _spots(self, sounds: NDArray[np.int32], wanted: NDArray[np.bool_]) -> _Spots:
@@ -248,7 +258,7 @@ class PhoneticIndex:
         spots: _Spots,
         sounds: NDArray[np.int32],
         inserts: NDArray[np.float32],
-        settled: NDArray[np.bool_] | None,
+        surcharge: NDArray[np.float32],
     ) -> list[Sounding]:
         import numpy as np
 
@@ -258,9 +268,8 @@ class PhoneticIndex:
         columns[~inside] = 0
         heard = np.where(inside, sounds[columns], 0)
         costs = self._costs(spots.wordings, height, heard)
-        if settled is not None:
-            changed = (settled[columns] & inside)[:, None, :] & (costs > 0)
-            costs[changed] += _SETTLED
+        extra = np.where(inside, surcharge[columns], np.float32(0))[:, None, :]
+        costs += extra * (costs > 0)
         batch = Batch(
             costs,
             self._drops[spots.wordings, :height],
@@ -269,7 +278,10 @@ class PhoneticIndex:
         )
         total, ends = best_ends(batch)
         similarities = 1 - total / self._totals[spots.wordings]
-        best = self._best(self._phrases[spots.wordings], similarities, spots.starts + ends)
+        alive = np.flatnonzero(similarities >= FLOOR)
+        margins = similarities[alive] - self._accepts[spots.wordings[alive]]
+        places = (spots.starts[alive] + ends[alive]) // _CHUNK
+        best = alive[_best(self._phrases[spots.wordings[alive]], places, margins)]
         if not len(best):
             return []
         _, tails = best_ends(batch.backwards(best), width - ends[best])
@@ -295,23 +307,8 @@ class PhoneticIndex:
         costs[refused] = NEVER
         return costs
 
-    @staticmethod
-    def _best(
-        phrases: NDArray[np.int64], similarities: NDArray[np.float32], ends: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
-        """Indexes of the best alignment of each phrase at about each place."""
-        import numpy as np
-
-        alive = np.flatnonzero(similarities >= FLOOR)
-        places = phrases[alive] * (int(ends.max()) + _CHUNK) + ends[alive] // _CHUNK
-        order = alive[np.lexsort((-similarities[alive], places))]
-        places = np.sort(places)
-        first = np.ones(len(places), dtype=bool)
-        first[1:] = places[1:] != places[:-1]
-        return order[first]
-
     def trace(
-        self, text: str, sounding: Sounding, settled: NDArray[np.bool_] | None = None
+        self, text: str, sounding: Sounding, surcharge: NDArray[np.float32]
     ) -> Trace:
         """The alignment behind a sounding."""
         import numpy as np
@@ -323,13 +320,12 @@ class PhoneticIndex:
         weights = np.array([row.weight for row in rows], dtype=np.float32)[:, None]
         limits = np.array([row.limit for row in rows], dtype=np.float32)[:, None]
         costs = np.where(distances > limits, NEVER, distances * weights)
-        if settled is not None:
-            costs[(costs > 0) & settled[None, sounding.start : sounding.end]] += _SETTLED
+        costs += surcharge[None, sounding.start : sounding.end] * (costs > 0)
         inserts = insert_costs(heard_text)
         path = trace(rows, costs.tolist(), inserts)
         expected: list[str] = []
         heard: list[str] = []
-        others = 0
+        others = missing = 0
         for place, (row, column) in enumerate(zip(rows, path.heard, strict=True)):
             if row.gap:
                 continue
@@ -337,7 +333,8 @@ class PhoneticIndex:
             expected.append(syllable)
             heard.append("" if column is None else self._reading(syllable, int(sounds[column])))
             if row.weight >= 1:
-                others += column is None or distances[place, column] > PLAINLY_OTHER
+                missing += column is None
+                others += column is None or bool(distances[place, column] > PLAINLY_OTHER)
         used = {column for column in path.heard if column is not None}
         if not any(row.gap for row in rows):
             others += sum(
@@ -351,12 +348,25 @@ class PhoneticIndex:
             expected=tuple(expected),
             heard=tuple(heard),
             others=others,
+            missing=missing,
         )
 
     def _reading(self, expected: str, sound: int) -> str:
         """The reading of a sound that is nearest to a syllable."""
         readings = (self.table.syllables[reading] for reading in self.table.sounds[sound])
         return min(readings, key=lambda reading: distance(expected, reading))
+
+
+def _best(
+    phrases: NDArray[np.int64], places: NDArray[np.int64], margins: NDArray[np.float32]
+) -> NDArray[np.int64]:
+    """Index of the largest margin for each pair of phrase and place."""
+    import numpy as np
+
+    order = np.lexsort((-margins, places, phrases))
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = (np.diff(phrases[order]) != 0) | (np.diff(places[order]) != 0)
+    return order[first]
 
 
 def _by_height(heights: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:

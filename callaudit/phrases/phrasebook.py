@@ -70,6 +70,9 @@ class VariantModel(_Strict):
 
     say: str = Field(min_length=1, description="说法，用变体写法")
     whole_utterance: bool = Field(False, description="只有整句话就是它时才算")
+    before_break: bool = Field(False, description="只有后面停顿（标点）或说完时才算")
+    inside: bool = Field(False, description="只有前面还说了别的话时才算")
+    exact: bool = Field(False, description="只按字面找，不按读音找")
 
 
 class ExceptionsModel(_Strict):
@@ -78,6 +81,7 @@ class ExceptionsModel(_Strict):
     not_before: list[str] = Field([], description="后面紧跟着这些话时不算")
     not_after: list[str] = Field([], description="前面紧挨着这些话时不算")
     not_inside: list[str] = Field([], description="是这些话的一部分时不算")
+    not_containing: list[str] = Field([], description="里面夹着这些话时不算")
 
 
 class ExamplesModel(_Strict):
@@ -322,14 +326,15 @@ class _Compiler:
         for index, model in enumerate(models):
             place: Location = (*location, "variants", index)
             if isinstance(model, str):
-                variant = self._variant(model, False, place)
+                variant = self._variant(VariantModel.model_construct(say=model), place)
             else:
-                variant = self._variant(model.say, model.whole_utterance, (*place, "say"))
+                variant = self._variant(model, (*place, "say"))
             if variant is not None:
                 variants.append(variant)
         return tuple(variants)
 
-    def _variant(self, text: str, whole: bool, location: Location) -> Variant | None:
+    def _variant(self, model: VariantModel, location: Location) -> Variant | None:
+        text = model.say
         try:
             sequence = parse(text, self.site)
             number = count(sequence)
@@ -344,13 +349,22 @@ class _Compiler:
             self._complain(location, f"变体 {text}：{error}", text, error.offset)
             return None
         plain = all(wording.plain for wording in wordings)
-        return Variant(text, "" if plain else regex(sequence), wordings, whole)
+        return Variant(
+            text=text,
+            regex="" if plain else regex(sequence),
+            wordings=wordings,
+            whole_utterance=model.whole_utterance,
+            before_break=model.before_break,
+            inside=model.inside,
+            exact=model.exact,
+        )
 
     def _exceptions(self, model: ExceptionsModel, location: Location) -> Exceptions:
         return Exceptions(
             self._patterns(model.not_before, (*location, "not_before")),
             self._patterns(model.not_after, (*location, "not_after")),
             self._patterns(model.not_inside, (*location, "not_inside")),
+            self._patterns(model.not_containing, (*location, "not_containing")),
         )
 
     def _patterns(self, texts: Sequence[str], location: Location) -> tuple[str, ...]:

@@ -21,6 +21,9 @@ _DROP, _DROP_PARTICLE = 0.9, 0.3
 _INSERT, _INSERT_PARTICLE, _INSERT_NEGATION = 0.55, 0.15, 1.3
 _KEY_LIMIT, _DIGIT_LIMIT = 0.45, 0.12
 _HONORIFIC_GAP = 4
+_NEGATION_CHANGED = 0.8
+SETTLED = 1.0
+"""Surcharge for characters that are known not to be misheard."""
 
 PLAINLY_OTHER = 0.45
 """Distance from which a syllable is another one, not a misheard one."""
@@ -64,6 +67,8 @@ def sound_wordings(
         if phrase.strictness == "exact" or phrase.verbatim:
             continue
         for place, variant in enumerate(phrase.variants):
+            if variant.exact:
+                continue
             for wording in variant.wordings:
                 sound = _sound_wording(number, place, wording, phrase, table)
                 if sound is not None:
@@ -122,3 +127,8 @@ _INSERTS = (
 def insert_costs(text: str) -> list[float]:
     """What it costs that a character stands inside a wording that does not have it."""
     return [_INSERTS.get(character, _INSERT) for character in text]
+
+
+def surcharges(text: str) -> list[float]:
+    """What it costs in addition to take a character for another one: much for a negation."""
+    return [_NEGATION_CHANGED if character in NEGATIONS else 0.0 for character in text]

@@ -145,6 +145,12 @@ class Stream:
         around = clean[: self.places[start]] + clean[self.places[end - 1] + 1 :]
         return all(character in INTERJECTIONS for character in around)
 
+    def breaks_after(self, end: int) -> bool:
+        """Whether the utterance pauses (punctuation, a space) or ends at a position."""
+        text = self.spoken[self.owners[end - 1]].text
+        place = self.places[end - 1] + 1
+        return place in text.breaks or place == len(text.clean)
+
     def joined(self, start: int, end: int) -> bool:
         """Whether the utterance of the stretch is joined to one before or after it."""
         owner = self.owners[start]
