@@ -40,6 +40,9 @@ _COPY_SPREAD_DB = 3.0
 _COPY_GAIN_DB = 8.0
 _LEAK_CORRELATION = 0.5
 _WEAKEST_LEAK_DB = -40.0
+_AUDIBLE_LEAK_DB = -24.0
+"""Weaker ones count, but are not worth a sentence: joint-stereo codecs leave -25 dB."""
+
 _LEAK_MARGIN_DB = 4.0
 """Speech that is this much louder than the leak can be is the channel's own."""
 
@@ -70,7 +73,7 @@ class ChannelReport:
         identical: Both channels carry the same sound; only the louder one is usable.
         dead: Channels that are silent all through.
         leaks: Crosstalk.
-        warnings: A Chinese sentence for each oddity.
+        warnings: A Chinese sentence for each oddity that a listener would notice.
     """
 
     usable: tuple[int, ...]
@@ -135,6 +138,7 @@ def inspect_channels(audio: Audio) -> ChannelReport:
         f"{_name(audio, leak.target)}能听到{_name(audio, leak.source)}的串音"
         f"（约 {leak.gain_db:.0f} dB），其中的语音已按串音忽略"
         for leak in leaks
+        if leak.gain_db >= _AUDIBLE_LEAK_DB
     ]
     return ChannelReport(living, leaks=leaks, warnings=tuple(warnings))
 

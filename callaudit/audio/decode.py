@@ -255,7 +255,10 @@ def _run_decoder(
         raise InfrastructureError("解码程序无法启动：找不到 PyAV，请重新安装 callaudit")
     if code != 0 or not out:
         raise UnreadableAudio(f"{name}：{_how_it_ended(code)}，文件可能已损坏")
-    answer: dict[str, Any] = json.loads(out)
+    try:
+        answer: dict[str, Any] = json.loads(out)
+    except ValueError:
+        raise UnreadableAudio(f"{name}：解码进程的答复无法理解，文件可能已损坏") from None
     if "fault" in answer:
         raise _fault(answer, container, limits, name)
     return answer

@@ -13,7 +13,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from callaudit.calls import Recording
 
@@ -49,6 +49,10 @@ class SampleFile:
             start += len(part)
             size -= len(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def __reduce__(self) -> NoReturn:
+        # Another process would read whatever its own descriptor of that number is.
+        raise TypeError("decoded audio stays in its process; send the path and decode there")
 
     def __del__(self) -> None:
         if hasattr(self, "fd"):

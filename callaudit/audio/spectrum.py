@@ -75,7 +75,7 @@ def analyse(audio: Audio) -> tuple[Frames, ...]:
         for channel in range(audio.channels):
             frames = _frames(audio.window(channel, first_ms, last_ms))
             kept = slice(skip, skip + _BLOCK_MS // HOP_MS)
-            blocks[channel].append(_map(frames, kept))
+            blocks[channel].append(_piece(frames, kept))
     return tuple(
         Frames(
             *(
@@ -87,7 +87,7 @@ def analyse(audio: Audio) -> tuple[Frames, ...]:
     )
 
 
-def _map(frames: Frames, kept: slice) -> Frames:
+def _piece(frames: Frames, kept: slice) -> Frames:
     return Frames(
         frames.dbfs[kept],
         frames.peak_hz[kept],

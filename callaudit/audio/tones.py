@@ -40,6 +40,7 @@ _QUIET_BEFORE_MS = 500
 _QUIET_BETWEEN_MS = 800
 
 _BUSY_MS = ((250, 450), (600, 800))
+_TAIL_MS = 5000
 _BEEP_MS = 400
 
 
@@ -243,7 +244,7 @@ def _other_sound_ms(
 
 
 def _busy(tones: Sequence[Tone], duration_ms: int) -> list[list[Tone]]:
-    """Rows of beeps as long as the pauses between them: three, or two at the very end."""
+    """Rows of beeps as long as the pauses between them: three, or two near the end."""
     rows: list[list[Tone]] = []
     for tone in tones:
         beat = next((b for b in _BUSY_MS if b[0] <= tone.duration_ms <= b[1]), None)
@@ -261,5 +262,5 @@ def _busy(tones: Sequence[Tone], duration_ms: int) -> list[list[Tone]]:
     return [
         row
         for row in rows
-        if len(row) >= 3 or (len(row) == 2 and row[-1].end_ms >= duration_ms - 1000)
+        if len(row) >= 3 or (len(row) == 2 and row[-1].end_ms >= duration_ms - _TAIL_MS)
     ]

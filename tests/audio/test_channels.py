@@ -118,7 +118,7 @@ class TestDeadChannels:
 
 
 class TestCrosstalk:
-    @pytest.mark.parametrize("gain_db", [-10, -15, -20, -25, -30])
+    @pytest.mark.parametrize("gain_db", [-10, -15, -20, -28])
     @pytest.mark.parametrize("delay_ms", [0.5, 30.0, 250.0])
     def test_level_and_delay_are_measured(self, gain_db: float, delay_ms: float) -> None:
         leak = 10 ** (gain_db / 20) * delayed(AGENT, delay_ms)
@@ -128,7 +128,8 @@ class TestCrosstalk:
         assert only.gain_db == pytest.approx(gain_db, abs=2)
         assert only.delay_ms == pytest.approx(delay_ms, abs=0.5)
         assert found.usable == (0, 1)
-        assert "右声道能听到左声道的串音" in found.warnings[0]
+        said = any("右声道能听到左声道的串音" in warning for warning in found.warnings)
+        assert said == (gain_db >= -20)
 
     def test_in_both_directions(self) -> None:
         found = report(AGENT + 0.15 * CUSTOMER, CUSTOMER + 0.1 * AGENT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 import struct
 import subprocess
 import sys
@@ -278,6 +279,11 @@ class TestAudio:
         assert Path(f"/proc/self/fd/{fd}").exists()
         del audio, file
         assert not Path(f"/proc/self/fd/{fd}").exists()
+
+
+def test_audio_is_not_sent_to_another_process() -> None:
+    with pytest.raises(TypeError, match="send the path"):
+        pickle.dumps(Audio.from_samples(tone(300, 0.1)))
 
 
 def test_silence_is_read(tmp_path: Path) -> None:

@@ -143,8 +143,11 @@ class TestBusyTone:
         assert found[1] == pytest.approx(3500, abs=40)
         assert found[2] == pytest.approx(3500 + 1000 * (5 * on_s + 4 * off_s), abs=40)
 
-    def test_two_beeps_are_enough_at_the_very_end(self) -> None:
-        call = np.concatenate([speech_like(3.0), silence(0.5), beeps(2, 0.35, 0.35)])
+    @pytest.mark.parametrize("tail_s", [0.0, 3.0])
+    def test_two_beeps_are_enough_near_the_end(self, tail_s: float) -> None:
+        call = np.concatenate(
+            [speech_like(3.0), silence(0.5), beeps(2, 0.35, 0.35), silence(tail_s)]
+        )
         assert kinds(noisy(call, 20)) == ["busy"]
 
     def test_two_rows(self) -> None:

@@ -129,6 +129,7 @@ class TestTheDecoderDies:
             ("os.kill(os.getpid(), signal.SIGXCPU)", "处理器时间"),
             ("sys.exit(3)", "代码 3"),
             ("sys.exit(0)", "代码 0"),
+            ("print('{\"frames\": 16')", "答复"),
             ("time.sleep(600)", "0.2 秒仍未完成"),
             ("print('x' * 10_000_000)", "0.2 秒仍未完成"),
         ],
