@@ -135,6 +135,15 @@ class Encoded:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoredPiece:
+    """A piece of text (mostly one character) with the log probability of its tokens."""
+
+    text: str
+    log_probability: float
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Draft:
     tokens: list[int]
     log_probability: float
@@ -274,6 +283,57 @@ class Recogniser:
             hypothesis = self._hypothesis(segment, draft, words[index], languages[index])
             results.append((hypothesis, Encoded(encoded[index], frames[index] // 2)))
         return results
+
+    def encode_segment(self, segment: Segment) -> Encoded:
+        """Encoder output of one segment, as `recognise` yields it."""
+        spectrum = self._features(segment.samples)
+        return Encoded(self.encode([spectrum])[0], spectrum.shape[1] // 2)
+
+    def score_texts(self, encoded: Encoded, texts: Sequence[str]) -> list[tuple[ScoredPiece, ...]]:
+        """How well texts fit the sound of one segment, by forced decoding.
+
+        Args:
+            encoded: Encoder output of the segment.
+            texts: What might have been said in it; none empty.
+
+        Returns:
+            For each text its pieces (characters, mostly) with their log probabilities.
+
+        Raises:
+            TranscriptionFailed: The model failed.
+        """
+        import numpy as np
+
+        tokens = [self._tokenizer.encode(text) for text in texts]
+        states = np.repeat(encoded.states[None].astype(np.float32), len(texts), axis=0)
+        try:
+            aligned = self._model.align(
+                self._storage.from_array(np.ascontiguousarray(states)),
+                list(self._tokenizer.sot_sequence),
+                tokens,
+                max(2, encoded.positions * 2),
+            )
+        except RuntimeError as cause:
+            raise TranscriptionFailed(f"核对失败：{' '.join(str(cause).split())[:200]}") from None
+        return [
+            self._scored_pieces(ids, result.text_token_probs)
+            for ids, result in zip(tokens, aligned, strict=True)
+        ]
+
+    def _scored_pieces(
+        self, tokens: list[int], probabilities: Sequence[float]
+    ) -> tuple[ScoredPiece, ...]:
+        pieces, piece_tokens = self._tokenizer.split_tokens_on_unicode([*tokens])
+        scored = []
+        index = 0
+        for piece, ids in zip(pieces, piece_tokens, strict=True):
+            logs = [
+                math.log(max(probability, 1e-10))
+                for probability in probabilities[index : index + len(ids)]
+            ]
+            scored.append(ScoredPiece(piece, sum(logs), len(ids)))
+            index += len(ids)
+        return tuple(scored)
 
     def encode(self, spectra: list[Floats]) -> Floats:
         """Encoder output [batch, positions, width] of log-mel spectra [mels, frames]."""

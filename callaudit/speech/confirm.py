@@ -1,0 +1,152 @@
+"""Was this phrase said? Comparing a phrase with the sound itself, by forced decoding.
+
+The recogniser writes down the likeliest sentence; a phrase that it misheard may be nearly as likely.
+So the phrase is put in place of the words that were heard where it may have been said, and the model
+is asked how probable the phrase's tokens are there, and how much the whole sentence gains or loses.
+Only candidates of the phonetic search are scored: the phrase list itself never reaches the
+recogniser, which would make it hear what it is expected to hear.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from callaudit.calls import AcousticScore, Utterance
+
+if TYPE_CHECKING:
+    from callaudit.phrases.matcher import Candidate
+    from callaudit.speech.recognise import Encoded, Recogniser, ScoredPiece
+
+_LARGEST_LOSS = -20.0
+_BATCH = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A logistic model of "the phrase was said", fitted on labelled candidates.
+
+    Attributes:
+        model: The recognition model it was fitted for.
+        bias, similarity, phrase, gain: Of the four terms; see `Fit.features`.
+    """
+
+    model: str
+    bias: float
+    similarity: float
+    phrase: float
+    gain: float
+
+    def score(self, fit: Fit) -> float:
+        """Probability, 0–1, that the phrase was said."""
+        logit = (
+            self.bias
+            + self.similarity * fit.similarity
+            + self.phrase * fit.phrase
+            + self.gain * fit.gain
+        )
+        return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How a phrase fits where it may have been said.
+
+    Attributes:
+        similarity: Phonetic, 0–1.
+        phrase: Mean log probability of the phrase's tokens in their place.
+        gain: Log probability of the sentence with the phrase minus that of the sentence as
+            heard, at least -20.
+    """
+
+    similarity: float
+    phrase: float
+    gain: float
+
+
+def measure(
+    recogniser: Recogniser, encoded: Encoded, text: str, candidates: Sequence[Candidate]
+) -> list[Fit]:
+    """Measures candidates of one utterance against its sound.
+
+    Args:
+        recogniser: The model that recognised the utterance.
+        encoded: Encoder output of the utterance.
+        text: What was recognised.
+        candidates: Of this utterance; their character positions refer to ``text``.
+    """
+    fits = []
+    for first in range(0, len(candidates), _BATCH):
+        some = candidates[first : first + _BATCH]
+        sentences = [
+            text[: one.start_char] + one.wording + text[one.end_char :] for one in some
+        ]
+        heard, *supposed = recogniser.score_texts(encoded, [text, *sentences])
+        total_heard = sum(piece.log_probability for piece in heard)
+        for candidate, pieces in zip(some, supposed, strict=True):
+            total = sum(piece.log_probability for piece in pieces)
+            fits.append(
+                Fit(
+                    similarity=candidate.similarity,
+                    phrase=_mean_inside(
+                        pieces,
+                        candidate.start_char,
+                        candidate.start_char + len(candidate.wording),
+                    ),
+                    gain=max(_LARGEST_LOSS, total - total_heard),
+                )
+            )
+    return fits
+
+
+def _mean_inside(pieces: Sequence[ScoredPiece], start: int, end: int) -> float:
+    """Mean log probability per token of the pieces that overlap characters ``start:end``."""
+    position = tokens = 0
+    total = 0.0
+    for piece in pieces:
+        if position < end and position + len(piece.text) > start:
+            total += piece.log_probability
+            tokens += piece.tokens
+        position += len(piece.text)
+    return total / tokens if tokens else _LARGEST_LOSS
+
+
+def confirm(
+    recogniser: Recogniser,
+    utterances: Sequence[Utterance],
+    encoded: Mapping[int, Encoded],
+    candidates: Sequence[Candidate],
+    weights: Weights,
+) -> tuple[AcousticScore, ...]:
+    """Scores candidates against the sound.
+
+    Args:
+        recogniser: A loaded model.
+        utterances: Of the call; ids are positions.
+        encoded: Encoder output by utterance id, for every utterance that has a candidate.
+        candidates: What may have been said.
+        weights: Fitted for this model.
+
+    Returns:
+        One score per candidate, in order of time.
+    """
+    by_utterance: dict[int, list[Candidate]] = {}
+    for candidate in candidates:
+        by_utterance.setdefault(candidate.utterance, []).append(candidate)
+    scores = []
+    for number, own in sorted(by_utterance.items()):
+        fits = measure(recogniser, encoded[number], utterances[number].text, own)
+        scores += [
+            AcousticScore(
+                phrase=candidate.phrase,
+                variant=candidate.wording,
+                utterance=number,
+                start_ms=candidate.start_ms,
+                end_ms=candidate.end_ms,
+                score=round(weights.score(fit), 4),
+            )
+            for candidate, fit in zip(own, fits, strict=True)
+        ]
+    return tuple(sorted(scores, key=lambda score: (score.start_ms, score.end_ms, score.phrase)))
