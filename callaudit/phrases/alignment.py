@@ -1,13 +1,13 @@
-"""Semi-global alignment of wordings (rows) with stretches of heard syllables (columns).
+"""Semi-global alignment of variant graphs with stretches of heard syllables.
 
-Everything of the wording must be accounted for; what is heard before and after is free. One
-alignment costs little, hundreds of them at once still cost little: `best_ends` runs the dynamic
-programme for a whole batch with array operations.
+Everything of one wording must be accounted for; what is heard before and after it is free. All
+pairs of a batch go through the dynamic programme together, node by node, with array operations.
+Costs are whole numbers that carry the weight of the path in their last digits, so that of two
+equally cheap wordings the longer one wins and the similarity follows from the result alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,173 +15,159 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-NEVER = 60.0
-"""A cost that no alignment can afford."""
+UNIT = 1000
+"""Steps per unit of cost, and of the place that weights take below it."""
+_TENTH = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One element of a wording.
-
-    Attributes:
-        syllable: Id in the syllable table; for a gap -1.
-        weight: How much it counts.
-        drop: Cost of not hearing it.
-        limit: Distance beyond which nothing else may be heard for it.
-        gap: For a gap, how many syllables it may swallow; else 0.
-    """
-
-    syllable: int
-    weight: float
-    drop: float
-    limit: float = 1.0
-    gap: int = 0
+def pack(cost: float, weight: float = 0.0) -> int:
+    """A cost, and the weight that a path gains with it, as one number."""
+    return round(cost * UNIT) * UNIT - round(weight * _TENTH)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Pairs of a wording and a stretch, as padded arrays.
+    """Pairs of a graph and a stretch, as padded arrays; nodes are numbered from 1.
 
     Attributes:
-        costs: float32 [pairs, rows, columns], weighted cost of hearing the column for the row.
-        drops: float32 [pairs, rows]; 0 for padding.
-        gaps: int16 [pairs, rows]; how many columns a gap row may swallow, 0 for syllables.
-        inserts: float32 [pairs, columns], cost of hearing the column in addition.
+        before: int64 [pairs, nodes], number of the node before; -1 for joins.
+        joins: int64 [pairs, nodes], number of the join that gets the result, 0 for none.
+        ends: int64 [pairs], number of the last node.
+        costs: int64 [pairs, nodes, columns], packed cost of hearing the column for the node.
+        drops: int64 [pairs, nodes], packed cost of not hearing the node; 0 for gaps and joins.
+        gaps: int64 [pairs, nodes], how many columns a gap may swallow.
+        inserts: int64 [pairs, columns], packed cost of hearing the column in addition.
     """
 
-    costs: NDArray[np.float32]
-    drops: NDArray[np.float32]
-    gaps: NDArray[np.int16]
-    inserts: NDArray[np.float32]
-
-    def backwards(self, which: NDArray[np.int64]) -> Batch:
-        """Some of the pairs, read from the end."""
-        return Batch(
-            self.costs[which, ::-1, ::-1],
-            self.drops[which, ::-1],
-            self.gaps[which, ::-1],
-            self.inserts[which, ::-1],
-        )
+    before: NDArray[np.int64]
+    joins: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    costs: NDArray[np.int64]
+    drops: NDArray[np.int64]
+    gaps: NDArray[np.int64]
+    inserts: NDArray[np.int64]
 
 
-def best_ends(
-    batch: Batch, first: NDArray[np.int64] | None = None
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Cheapest alignment of every pair.
+@dataclass(frozen=True)
+class Table:
+    """The filled table of a batch.
 
-    Args:
-        batch: The pairs.
-        first: Column at which each alignment must begin, int64 [pairs]; ``None`` for anywhere.
-
-    Returns:
-        Its cost, float32 [pairs], and how many columns lie before its end, int64 [pairs].
+    Attributes:
+        values: int64 [pairs, nodes + 1, columns + 1], cheapest way to each node and column.
+        columns: int64 [pairs], where the cheapest alignment of each pair ends.
     """
+
+    batch: Batch
+    values: NDArray[np.int64]
+    columns: NDArray[np.int64]
+
+    @property
+    def totals(self) -> NDArray[np.int64]:
+        """Packed cost of the cheapest alignment of each pair."""
+        import numpy as np
+
+        return self.values[np.arange(len(self.columns)), self.batch.ends, self.columns]
+
+
+def unpack(totals: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Costs and weights of packed totals."""
+    costs = -(-totals // UNIT)
+    return costs / UNIT, (costs * UNIT - totals) / _TENTH
+
+
+def align(batch: Batch) -> Table:
+    """Fills the table."""
     import numpy as np
 
-    pairs, rows, columns = batch.costs.shape
-    # float64: the running sum of insertion costs is added and taken off again.
-    extra = np.zeros((pairs, columns + 1))
+    pairs, nodes, columns = batch.costs.shape
+    every = np.arange(pairs)
+    never = pack(1e6)
+    extra = np.zeros((pairs, columns + 1), dtype=np.int64)
     np.cumsum(batch.inserts, axis=1, out=extra[:, 1:])
-    current = np.zeros((pairs, columns + 1))
-    if first is not None:
-        current += NEVER
-        current[np.arange(pairs), first] = 0
-    has_gaps = batch.gaps.any(axis=0)
-    for row in range(rows):
-        following = current + batch.drops[:, row, None]
-        np.minimum(following[:, 1:], current[:, :-1] + batch.costs[:, row], out=following[:, 1:])
-        following -= extra
-        np.minimum.accumulate(following, axis=1, out=following)
-        following += extra
-        if has_gaps[row]:
-            gaps = batch.gaps[:, row]
-            which = np.flatnonzero(gaps)
-            following[which] = _swallow(current[which], gaps[which])
-        current = following
-    ends = current.argmin(axis=1)
-    return current[np.arange(pairs), ends].astype(np.float32), ends
+    values = np.full((pairs, nodes + 1, columns + 1), never, dtype=np.int64)
+    values[:, 0] = 0
+    has_gap, has_join = batch.gaps.any(axis=0), batch.joins.any(axis=0)
+    for number in range(1, nodes + 1):
+        place = number - 1
+        before = batch.before[:, place]
+        above = values[every, before]
+        line = above + batch.drops[:, place, None]
+        np.minimum(line[:, 1:], above[:, :-1] + batch.costs[:, place], out=line[:, 1:])
+        if has_gap[place]:
+            which = np.flatnonzero(batch.gaps[:, place])
+            line[which] = _swallow(above[which], batch.gaps[which, place])
+        line -= extra
+        np.minimum.accumulate(line, axis=1, out=line)
+        line += extra
+        join = before < 0
+        if join.any():
+            line[join] = values[join, number]
+        values[:, number] = line
+        if has_join[place]:
+            which = np.flatnonzero(batch.joins[:, place])
+            target = batch.joins[which, place]
+            values[which, target] = np.minimum(values[which, target], line[which])
+    return Table(batch, values, values[every, batch.ends].argmin(axis=1))
 
 
-def _swallow(current: NDArray[np.float64], gaps: NDArray[np.int16]) -> NDArray[np.float64]:
+def _swallow(above: NDArray[np.int64], gaps: NDArray[np.int64]) -> NDArray[np.int64]:
     import numpy as np
 
-    result = current.copy()
-    for shift in range(1, min(int(gaps.max()) + 1, current.shape[1])):
+    line = above.copy()
+    for shift in range(1, min(int(gaps.max()) + 1, above.shape[1])):
         allowed = np.flatnonzero(gaps >= shift)
-        result[allowed, shift:] = np.minimum(result[allowed, shift:], current[allowed, :-shift])
-    return result
+        line[allowed, shift:] = np.minimum(line[allowed, shift:], above[allowed, :-shift])
+    return line
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
-    """One alignment in full.
+class Step:
+    """One node of a path.
 
     Attributes:
-        cost: What it costs.
-        heard: For each row, the column heard for it, or ``None``.
-        start, end: Columns that it takes, half-open.
+        node: Its number.
+        column: The column heard for it; ``None`` if none, and for gaps and joins.
     """
 
-    cost: float
-    heard: tuple[int | None, ...]
-    start: int
-    end: int
+    node: int
+    column: int | None
 
 
-def trace(
-    rows: Sequence[Row], costs: Sequence[Sequence[float]], inserts: Sequence[float]
-) -> Path:
-    """The cheapest alignment of one pair, with its path (the same rule as `best_ends`).
-
-    Args:
-        rows: The wording.
-        costs: Weighted cost per row and column (anything for gaps).
-        inserts: Cost per column of hearing it in addition.
-    """
-    lines = [[0.0] * (len(inserts) + 1)]
-    steps: list[list[int]] = []
-    for number, row in enumerate(rows):
-        line, step = _line(row, lines[-1], costs[number], inserts)
-        lines.append(line)
-        steps.append(step)
-    end = min(range(len(inserts) + 1), key=lines[-1].__getitem__)
-    heard: list[int | None] = [None] * len(rows)
-    number, column = len(rows), end
+def trace(table: Table, pair: int) -> tuple[list[Step], int]:
+    """The path of the cheapest alignment of one pair, and the column at which it begins."""
+    batch, values = table.batch, table.values[pair]
+    number, column = int(batch.ends[pair]), int(table.columns[pair])
+    steps: list[Step] = []
     while number:
-        taken = steps[number - 1][column]
-        if taken == _INSERTED:
-            column -= 1
-        elif taken == _HEARD:
-            heard[number - 1] = column - 1
-            number, column = number - 1, column - 1
-        else:
-            number, column = number - 1, column - taken
-    return Path(lines[-1][end], tuple(heard), column, end)
-
-
-_INSERTED, _HEARD = -2, -1
-
-
-def _line(
-    row: Row, above: list[float], costs: Sequence[float], inserts: Sequence[float]
-) -> tuple[list[float], list[int]]:
-    """One row of the table; a step ≥ 0 leaves the row out (a gap: swallows so many columns)."""
-    line: list[float] = []
-    steps: list[int] = []
-    for column, cost in enumerate(above):
-        if row.gap:
-            best, step = min(
-                (above[column - shift], shift) for shift in range(min(row.gap, column) + 1)
+        place = number - 1
+        value = int(values[number, column])
+        before = int(batch.before[pair, place])
+        if before < 0:
+            number = next(
+                int(end) + 1
+                for end in (batch.joins[pair] == number).nonzero()[0]
+                if values[end + 1, column] == value
             )
+            continue
+        swallowed = _swallowed(values[before], column, value, int(batch.gaps[pair, place]))
+        if swallowed is not None and (batch.gaps[pair, place] or not batch.drops[pair, place]):
+            steps.append(Step(number, None))
+            number, column = before, column - swallowed
+        elif column and value == values[before, column - 1] + batch.costs[pair, place, column - 1]:
+            steps.append(Step(number, column - 1))
+            number, column = before, column - 1
+        elif value == values[before, column] + batch.drops[pair, place]:
+            steps.append(Step(number, None))
+            number = before
         else:
-            best, step = cost + row.drop, 0
-            if column:
-                heard = above[column - 1] + costs[column - 1]
-                if heard <= best:
-                    best, step = heard, _HEARD
-                inserted = line[column - 1] + inserts[column - 1]
-                if inserted < best:
-                    best, step = inserted, _INSERTED
-        line.append(best)
-        steps.append(step)
-    return line, steps
+            column -= 1
+    steps.reverse()
+    return steps, column
+
+
+def _swallowed(above: NDArray[np.int64], column: int, value: int, gap: int) -> int | None:
+    """How many columns a node without a sound swallowed to reach a value."""
+    for shift in range(min(gap, column) + 1):
+        if above[column - shift] == value:
+            return shift
+    return None

@@ -1,7 +1,8 @@
 """Exact search: every wording of every phrase at once, with one Aho–Corasick automaton.
 
-A wording that is one fixed text is a word of the automaton. A variant with gaps or slots is found
-by the longest fixed part of each of its wordings, around which its regular expression decides.
+A variant with few wordings puts each of them into the automaton. Any other is found by its
+*anchors*: a stretch of it of which every wording contains one alternative; around them its regular
+expression decides.
 """
 
 from __future__ import annotations
@@ -12,21 +13,37 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from callaudit.phrases.model import Phrase, Wording
-from callaudit.phrases.notation import Gap, Slot, regex
+from callaudit.phrases.model import Phrase, Variant
+from callaudit.phrases.notation import (
+    Choice,
+    Sequence,
+    count,
+    is_fixed,
+    longest,
+    regex,
+    wordings,
+)
 
 if TYPE_CHECKING:
     import ahocorasick
 
+_FEW = 64
+_SLOT_LABELS = {"staff_number": "{工号}", "number": "{数字}", "honorific": "{称呼}", "gap": "…"}
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A wording found in a stream, as ``text[start:end]``."""
+    """A wording found in a stream, as ``text[start:end]``.
+
+    Attributes:
+        wording: As people read it, gaps and slots included.
+    """
 
     phrase: int
     variant: int
     start: int
     end: int
+    wording: str
     slots: tuple[tuple[str, str], ...] = ()
 
 
@@ -36,12 +53,12 @@ class _Entry:
 
     Attributes:
         plain: (phrase, variant) of which it is a whole wording.
-        anchors: (phrase, variant, reach) of which it is the longest fixed part.
+        anchors: (phrase, variant) of which it is an anchor.
     """
 
-    length: int
+    word: str
     plain: tuple[tuple[int, int], ...]
-    anchors: tuple[tuple[int, int, int], ...]
+    anchors: tuple[tuple[int, int], ...]
 
 
 class ExactIndex:
@@ -53,28 +70,21 @@ class ExactIndex:
 
     def __init__(self, phrases: Iterable[tuple[int, Phrase]]) -> None:
         plain: dict[str, dict[tuple[int, int], None]] = {}
-        anchors: dict[str, dict[tuple[int, int], int]] = {}
-        self._patterns: dict[tuple[int, int], str] = {}
+        anchored: dict[str, dict[tuple[int, int], None]] = {}
+        self._variants: dict[tuple[int, int], Variant] = {}
         for number, phrase in phrases:
             for place, variant in enumerate(phrase.variants):
                 key = (number, place)
-                if variant.regex:
-                    self._patterns[key] = variant.regex
-                for wording in variant.wordings:
-                    longest = max(wording.literals, key=len)
-                    if not variant.regex:
-                        plain.setdefault(longest, {})[key] = None
-                        continue
-                    reach = _reach(wording)
-                    known = anchors.setdefault(longest, {})
-                    known[key] = max(reach, known.get(key, 0))
-        self.entries: dict[str, _Entry] = {
-            word: _Entry(
-                len(word),
-                tuple(plain.get(word, ())),
-                tuple((*key, reach) for key, reach in anchors.get(word, {}).items()),
-            )
-            for word in plain.keys() | anchors.keys()
+                if is_fixed(variant.sequence) and count(variant.sequence) <= _FEW:
+                    for wording in wordings(variant.sequence):
+                        plain.setdefault(wording, {})[key] = None
+                else:
+                    self._variants[key] = variant
+                    for anchor in anchors(variant.sequence):
+                        anchored.setdefault(anchor, {})[key] = None
+        self.entries = {
+            word: _Entry(word, tuple(plain.get(word, ())), tuple(anchored.get(word, ())))
+            for word in plain.keys() | anchored.keys()
         }
 
     @cached_property
@@ -88,69 +98,89 @@ class ExactIndex:
         automaton.make_automaton()
         return automaton
 
+    @cached_property
+    def _patterns(self) -> dict[tuple[int, int], tuple[str, int]]:
+        """Regular expression and greatest length of the variants that have anchors."""
+        return {
+            key: (regex(variant.sequence), longest(variant.sequence))
+            for key, variant in self._variants.items()
+        }
+
     def search(self, text: str, wanted: Callable[[int], bool]) -> list[Found]:
         """All occurrences, overlapping ones too, of the phrases whose number is wanted."""
         if not self.entries:
             return []
         found: list[Found] = []
-        windows: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        spots: dict[tuple[int, int], list[tuple[int, int]]] = {}
         for last, entry in self.automaton.iter(text):
             end = last + 1
-            start = end - entry.length
+            start = end - len(entry.word)
             for number, variant in entry.plain:
                 if wanted(number):
-                    found.append(Found(number, variant, start, end))
-            for number, variant, reach in entry.anchors:
-                if wanted(number):
-                    windows.setdefault((number, variant), []).append((start - reach, end + reach))
-        for key, spans in windows.items():
-            pattern = _compiled(self._patterns[key])
-            for start, end in _merged(spans, len(text)):
-                for match in pattern.finditer(text, start, end):
-                    found.append(Found(*key, match.start(), match.end(), _slots(match)))
+                    found.append(Found(number, variant, start, end, entry.word))
+            for key in entry.anchors:
+                if wanted(key[0]):
+                    spots.setdefault(key, []).append((start, end))
+        for key, spans in spots.items():
+            pattern, reach = self._patterns[key]
+            for start, end in _windows(spans, reach, len(text)):
+                for match in _compiled(pattern).finditer(text, start, end):
+                    found.append(_found(*key, match))
         return found
 
 
-def _reach(wording: Wording) -> int:
-    """Most characters that a wording can have beside its longest fixed part."""
-    total = sum(map(len, wording.literals)) - max(map(len, wording.literals))
-    for piece in wording.pieces:
-        if isinstance(piece, Gap):
-            total += piece.limit
-        elif isinstance(piece, Slot):
-            total += piece.high + 1
-    return total
+def anchors(sequence: Sequence) -> tuple[str, ...]:
+    """Texts of which every wording of a variant contains one; as long and as few as may be."""
+    best: tuple[str, ...] = ()
+    best_length = 0
+    for first in range(len(sequence)):
+        for last in range(first + 1, len(sequence) + 1):
+            stretch = sequence[first:last]
+            if not is_fixed(stretch) or count(stretch) > _FEW:
+                break
+            texts = tuple(dict.fromkeys(wordings(stretch)))
+            length = min(map(len, texts))
+            if (length, -len(texts)) > (best_length, -len(best)):
+                best, best_length = texts, length
+    if best_length:
+        return best
+    for node in sequence:
+        if isinstance(node, Choice):
+            parts = [anchors(option) for option in node.options]
+            if all(parts):
+                return tuple(dict.fromkeys(text for part in parts for text in part))
+    return ()
 
 
-def _merged(spans: list[tuple[int, int]], length: int) -> list[tuple[int, int]]:
+def _windows(
+    spans: list[tuple[int, int]], reach: int, length: int
+) -> list[tuple[int, int]]:
+    """Where a variant may lie around its anchors, merged."""
     merged: list[tuple[int, int]] = []
-    for start, end in sorted(spans):
+    for first, last in sorted(spans):
+        start, end = max(0, last - reach), min(length, first + reach)
         if merged and start <= merged[-1][1]:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:
             merged.append((start, end))
-    return [(max(0, start), min(length, end)) for start, end in merged]
+    return merged
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=8192)
 def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
-def _slots(match: re.Match[str]) -> tuple[tuple[str, str], ...]:
-    return tuple(
-        (name.rpartition("_")[0], value)
-        for name, value in match.groupdict().items()
-        if value is not None
-    )
-
-
-def wording_of(wordings: tuple[Wording, ...], heard: str) -> str:
-    """The wording of a variant that a matched text is an instance of, as people read it."""
-    for wording in wordings:
-        if wording.plain:
-            if wording.literals[0] == heard:
-                return wording.text
-        elif _compiled(regex(wording.pieces)).fullmatch(heard):
-            return wording.text
-    return wordings[0].text
+def _found(phrase: int, variant: int, match: re.Match[str]) -> Found:
+    slots: list[tuple[str, str]] = []
+    parts: list[str] = []
+    position = match.start()
+    named = [(match.span(name), name) for name, value in match.groupdict().items() if value]
+    for (start, end), name in sorted(named):
+        key = name.rpartition("_")[0]
+        parts += [match.string[position:start], _SLOT_LABELS[key]]
+        position = end
+        if key != "gap":
+            slots.append((key, match.string[start:end]))
+    parts.append(match.string[position : match.end()])
+    return Found(phrase, variant, match.start(), match.end(), "".join(parts), tuple(slots))

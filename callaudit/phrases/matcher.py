@@ -14,11 +14,12 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from callaudit.calls import AcousticScore, Alignment, PhraseHit, Role, Utterance
-from callaudit.phrases.exact import ExactIndex, Found, wording_of
+from callaudit.phrases.exact import ExactIndex, Found
 from callaudit.phrases.model import Phrase, Phrasebook, Variant
-from callaudit.phrases.phonetic import PhoneticIndex, Sounding, Trace
+from callaudit.phrases.notation import adjacent
+from callaudit.phrases.phonetic import PhoneticIndex, Sounding
 from callaudit.phrases.phonetics import build_table
-from callaudit.phrases.sounds import SETTLED, SoundWording, sound_wordings, surcharges
+from callaudit.phrases.sounds import SETTLED, sound_variants, surcharges
 from callaudit.phrases.streams import Stream, build_streams
 from callaudit.phrases.text import number_value, repetitions, word_borders
 
@@ -81,18 +82,17 @@ class Matcher:
         self._exact = ExactIndex((n, phrase) for n, phrase in numbered if not phrase.verbatim)
         self._verbatim = ExactIndex((n, phrase) for n, phrase in numbered if phrase.verbatim)
         self._keep = repetitions(
-            literal
+            text
             for phrase in self.phrases
             for variant in phrase.variants
-            for wording in variant.wordings
-            for literal in wording.literals
+            for text in adjacent(variant.sequence)
         )
 
     @cached_property
     def phonetic(self) -> PhoneticIndex:
         """The index of the phonetic search; made when it is first needed."""
         table = build_table()
-        return PhoneticIndex(sound_wordings(enumerate(self.phrases), table), table)
+        return PhoneticIndex(sound_variants(enumerate(self.phrases), table), self.phrases, table)
 
     def find(
         self, utterances: Sequence[Utterance], acoustic: Sequence[AcousticScore] = ()
@@ -169,7 +169,7 @@ class _Search:
             start_ms=heard.start_ms,
             end_ms=heard.end_ms,
             quote=heard.quote,
-            variant=wording_of(variant.wordings, stream.text[found.start : found.end]),
+            variant=found.wording,
             certain=not (variant.whole_utterance and stream.joined(found.start, found.end)),
             slots=tuple((key, _slot_value(key, value)) for key, value in found.slots),
             start_char=heard.start_char,
@@ -204,37 +204,32 @@ class _Search:
         self, stream: Stream, sounding: Sounding, surcharge: NDArray[np.float32]
     ) -> None:
         """Takes the next best sounding, unless a better one of its phrase is there already."""
-        wording = sounding.wording
-        spans = self.taken.setdefault((id(stream), wording.phrase), [])
+        number = sounding.phrase
+        spans = self.taken.setdefault((id(stream), number), [])
         if _covered(sounding.start, sounding.end, spans):
             return
-        if not self._permitted(
-            stream, wording.phrase, wording.variant, sounding.start, sounding.end
-        ):
+        if not self._permitted(stream, number, sounding.variant, sounding.start, sounding.end):
             return
+        phrase = self.phrases[number]
         score = self._score(stream, sounding) if self.scores else None
-        if sounding.similarity < wording.thresholds.uncertain and score is None:
-            self._note(stream, sounding)
-            return
-        traced = self.matcher.phonetic.trace(stream.text, sounding, surcharge)
-        decision = decide(wording, traced, score, self.phrases[wording.phrase].banned)
+        decision = decide(phrase, sounding, score)
         if decision is None:
             self._note(stream, sounding)
             return
         spans.append((sounding.start, sounding.end))
         hit = self._sound_hit(stream, sounding)
         if not decision.certain and score is None:
-            self.candidates.append(_candidate(hit, wording))
+            self.candidates.append(_candidate(hit))
         self.hits.append(
             replace(
                 hit,
                 method=decision.method,
-                score=round(traced.similarity if score is None else score, 4),
+                score=hit.score if score is None else round(score, 4),
                 certain=decision.certain,
                 alignment=Alignment(
-                    expected=traced.expected,
-                    heard=traced.heard,
-                    similarity=round(traced.similarity, 4),
+                    expected=sounding.expected,
+                    heard=sounding.heard,
+                    similarity=hit.score,
                     acoustic=score,
                     threshold=decision.threshold,
                 ),
@@ -243,15 +238,14 @@ class _Search:
 
     def _note(self, stream: Stream, sounding: Sounding) -> None:
         """Keeps what was not enough: for a confirmation, and as the nearest thing said."""
-        number = sounding.wording.phrase
-        if number not in self.nearest:
-            self.nearest[number] = (stream, sounding)
-        self.candidates.append(_candidate(self._sound_hit(stream, sounding), sounding.wording))
+        if sounding.phrase not in self.nearest:
+            self.nearest[sounding.phrase] = (stream, sounding)
+        self.candidates.append(_candidate(self._sound_hit(stream, sounding)))
 
     def _score(self, stream: Stream, sounding: Sounding) -> float | None:
         """The best acoustic score of a phrase about where it may have been said."""
         heard = stream.heard(sounding.start, sounding.end)
-        phrase = self.phrases[sounding.wording.phrase].id
+        phrase = self.phrases[sounding.phrase].id
         scores = [
             score.score
             for score in self.scores.get((phrase, heard.utterance), ())
@@ -262,13 +256,13 @@ class _Search:
     def _sound_hit(self, stream: Stream, sounding: Sounding) -> PhraseHit:
         heard = stream.heard(sounding.start, sounding.end)
         return PhraseHit(
-            phrase=self.phrases[sounding.wording.phrase].id,
+            phrase=self.phrases[sounding.phrase].id,
             role=stream.role,
             utterance=heard.utterance,
             start_ms=heard.start_ms,
             end_ms=heard.end_ms,
             quote=heard.quote,
-            variant=sounding.wording.text,
+            variant=sounding.wording,
             method="phonetic",
             score=round(sounding.similarity, 4),
             certain=False,
@@ -323,9 +317,7 @@ class Decision:
     threshold: float
 
 
-def decide(
-    wording: SoundWording, traced: Trace, score: float | None, banned: bool
-) -> Decision | None:
+def decide(phrase: Phrase, sounding: Sounding, score: float | None) -> Decision | None:
     """Weighs an alignment and, if there is one, an acoustic score.
 
     A certain hit may have few syllables for which plainly another one was heard: one in six. What
@@ -335,16 +327,17 @@ def decide(
     Returns:
         ``None`` when it is not even worth a person's time.
     """
-    limits = wording.thresholds
-    strict = wording.syllables // 6
-    lenient = strict if banned else max(1, wording.syllables // 4)
-    whole = traced.missing <= wording.syllables // 8
-    if traced.similarity >= limits.accept and traced.others <= strict:
+    limits = phrase.thresholds(sounding.weight)
+    strict = int(sounding.weight / 6)
+    lenient = strict if phrase.banned else max(1, int(sounding.weight / 4))
+    whole = sounding.missing <= sounding.weight / 8
+    if sounding.similarity >= limits.accept and sounding.others <= strict:
         return Decision("phonetic", True, limits.accept)
     if score is not None and score >= limits.acoustic:
         return Decision("acoustic", True, limits.acoustic)
     refuted = score is not None and score < limits.acoustic / 2
-    if traced.similarity >= limits.uncertain and traced.others <= lenient and whole and not refuted:
+    near = sounding.similarity >= limits.uncertain and sounding.others <= lenient
+    if near and whole and not refuted:
         return Decision("phonetic", False, min(1.0, limits.accept))
     return None
 
@@ -367,8 +360,8 @@ def _covered(start: int, end: int, spans: Iterable[tuple[int, int]]) -> bool:
     return False
 
 
-def _candidate(hit: PhraseHit, wording: SoundWording) -> Candidate:
-    spoken = re.sub(r"\{[^}]*\}|…", "", wording.text)
+def _candidate(hit: PhraseHit) -> Candidate:
+    spoken = re.sub(r"\{[^}]*\}|…", "", hit.variant)
     return Candidate(
         phrase=hit.phrase,
         wording=spoken,

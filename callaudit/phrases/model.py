@@ -1,4 +1,4 @@
-"""A compiled phrasebook: phrases, their variants and the wordings those stand for."""
+"""A compiled phrasebook: phrases and their variants."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from functools import cached_property
 from typing import Literal
 
 from callaudit.calls import Role
-from callaudit.phrases.notation import Piece, Site, spoken
-from callaudit.phrases.notation import Literal as LiteralPiece
-from callaudit.phrases.text import fold
+from callaudit.phrases.notation import Sequence, Site, count, is_fixed, wordings
 
 Severity = Literal["none", "minor", "major", "serious"]
 Strictness = Literal["exact", "phonetic", "acoustic"]
+_LEXICON_WORDINGS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,57 +30,29 @@ class Thresholds:
     acoustic: float
 
 
-# By number of syllables: (accept, uncertain). A short phrase is easily hit by chance, a false
-# accusation is worse than a missed one; an alignment of n syllables carries about n times the
-# evidence of one. Above 1 = phonetics alone never decides.
-_REQUIRED = {1: (2.0, 2.0), 2: (2.0, 0.99), 3: (0.97, 0.9), 4: (0.9, 0.82), 5: (0.86, 0.78)} | {
-    6: (0.82, 0.74)
-}
-_REQUIRED_LONG = (0.78, 0.7)
-_BANNED = {1: (2.0, 2.0), 2: (2.0, 0.99), 3: (2.0, 0.97), 4: (0.95, 0.86), 5: (0.92, 0.83)} | {
-    6: (0.88, 0.79), 7: (0.88, 0.79)
-}  # fmt: skip
-_BANNED_LONG = (0.85, 0.76)
+# By weight in syllables: (accept, uncertain). A short phrase is easily hit by chance, and a false
+# accusation is worse than a missed one. Above 1 means that sound alone never decides.
+_NO = (2.0, 2.0)
+_REQUIRED = (_NO, _NO, (2.0, 0.99), (0.97, 0.9), (0.9, 0.82), (0.86, 0.78), (0.82, 0.74), (0.78, 0.7))
+_BANNED = (_NO, _NO, (2.0, 0.99), (2.0, 0.97), (0.95, 0.88), (0.92, 0.85), (0.88, 0.81)) + (
+    (0.88, 0.8), (0.85, 0.76)
+)  # fmt: skip
 _ACOUSTIC, _ACOUSTIC_BANNED = 0.5, 0.8
 
 
-def default_thresholds(syllables: int, banned: bool, homophones: bool) -> Thresholds:
+def default_thresholds(syllables: float, banned: bool, homophones: bool) -> Thresholds:
     """Thresholds of a wording by its length.
 
     Args:
-        syllables: Syllables that are fixed (slots and gaps do not count).
+        syllables: Its weight: syllables, where particles and digits count half.
         banned: Whether hitting it is an accusation.
         homophones: Whether a two-syllable wording may be decided by its sound alone.
     """
-    if banned:
-        accept, uncertain = _BANNED.get(syllables, _BANNED_LONG)
-        return Thresholds(accept, uncertain, _ACOUSTIC_BANNED)
-    accept, uncertain = _REQUIRED.get(syllables, _REQUIRED_LONG)
-    if homophones and syllables == 2:
+    table = _BANNED if banned else _REQUIRED
+    accept, uncertain = table[min(int(syllables), len(table) - 1)]
+    if homophones and int(syllables) == 2:
         accept = uncertain
-    return Thresholds(accept, uncertain, _ACOUSTIC)
-
-
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """One way of saying a phrase."""
-
-    pieces: tuple[Piece, ...]
-
-    @property
-    def text(self) -> str:
-        """As people read it: 工号{工号}."""
-        return spoken(self.pieces)
-
-    @property
-    def literals(self) -> tuple[str, ...]:
-        """The fixed parts, comparable."""
-        return tuple(fold(piece.text) for piece in self.pieces if isinstance(piece, LiteralPiece))
-
-    @property
-    def plain(self) -> bool:
-        """Whether it is one fixed text, without gaps or slots."""
-        return len(self.pieces) == 1 and isinstance(self.pieces[0], LiteralPiece)
+    return Thresholds(accept, uncertain, _ACOUSTIC_BANNED if banned else _ACOUSTIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +61,7 @@ class Variant:
 
     Attributes:
         text: As written, in the notation.
-        regex: Over comparable text; empty when every wording is plain.
-        wordings: What it stands for.
+        sequence: The same, parsed.
         whole_utterance: Counts only when nothing else is said in the utterance.
         before_break: Counts only before a pause (punctuation) or the end of the utterance.
         inside: Counts only when something was said before it in the utterance.
@@ -99,8 +69,7 @@ class Variant:
     """
 
     text: str
-    regex: str
-    wordings: tuple[Wording, ...]
+    sequence: Sequence
     whole_utterance: bool = False
     before_break: bool = False
     inside: bool = False
@@ -173,8 +142,8 @@ class Phrase:
     acoustic: float | None = None
     place: str = ""
 
-    def thresholds(self, syllables: int) -> Thresholds:
-        """Thresholds for a wording with that many fixed syllables."""
+    def thresholds(self, syllables: float) -> Thresholds:
+        """Thresholds for a wording of that weight."""
         default = default_thresholds(syllables, self.banned, self.homophones)
         accept = default.accept if self.accept is None else self.accept
         if self.strictness == "acoustic":
@@ -218,14 +187,14 @@ class Phrasebook:
 
     @cached_property
     def lexicon(self) -> frozenset[str]:
-        """Words for jieba: short fixed wordings of phrases whose words matter, company names."""
+        """Words for jieba: short wordings of phrases whose words matter, company names."""
         words = {
-            literal
+            wording
             for phrase in self
             if phrase.word_borders
             for variant in phrase.variants
-            for wording in variant.wordings
-            for literal in wording.literals
-            if 2 <= len(literal) <= 6
+            if is_fixed(variant.sequence) and count(variant.sequence) <= _LEXICON_WORDINGS
+            for wording in wordings(variant.sequence)
+            if 2 <= len(wording) <= 6
         }
         return frozenset(words | set(self.site.company_names))

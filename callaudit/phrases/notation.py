@@ -14,6 +14,7 @@ Punctuation and spaces are ignored, and 您 and 你 are the same, as everywhere 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,8 +24,8 @@ from callaudit.phrases.text import fold
 
 DEFAULT_GAP = 6
 MAX_GAP = 20
-MAX_WORDINGS = 1000
-"""Wordings that one variant may stand for."""
+MAX_SIZE = 300
+"""Characters, alternatives included, that one variant may have."""
 
 HONORIFICS = (
     "先生|女士|小姐|同志|师傅|大哥|大姐|阿姨|叔叔|大爷|大娘|大妈|老师|经理|领导|老板|用户|客户"
@@ -75,7 +76,6 @@ class Choice:
 
 Node = Literal | Gap | Slot | Choice
 Sequence = tuple[Node, ...]
-Piece = Literal | Gap | Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,65 +213,120 @@ class _Parser:
         raise NotationError(f"没有插槽 {{{label}}}，可用：称呼、工号、公司、数字", start)
 
 
+def size(sequence: Sequence) -> int:
+    """Characters of a variant, alternatives included; slots and gaps count one."""
+    return sum(
+        sum(map(size, node.options))
+        if isinstance(node, Choice)
+        else len(fold(node.text))
+        if isinstance(node, Literal)
+        else 1
+        for node in sequence
+    )
+
+
+def longest(sequence: Sequence) -> int:
+    """Most characters that a variant can match."""
+    total = 0
+    for node in sequence:
+        match node:
+            case Literal(text=text):
+                total += len(fold(text))
+            case Gap(limit):
+                total += limit
+            case Slot():
+                total += node.high + 1
+            case Choice(options):
+                total += max(map(longest, options))
+    return total
+
+
 def count(sequence: Sequence) -> int:
     """How many wordings a variant stands for."""
     total = 1
     for node in sequence:
         if isinstance(node, Choice):
-            total *= sum(count(option) for option in node.options)
+            total *= sum(map(count, node.options))
     return total
 
 
-def expand(sequence: Sequence) -> Iterator[tuple[Piece, ...]]:
-    """All wordings of a variant, comparable, neighbouring literals joined."""
-    for choice in _expand(sequence):
-        yield _joined(choice)
+def is_fixed(sequence: Sequence) -> bool:
+    """Whether a variant has neither gaps nor slots."""
+    return all(
+        all(map(is_fixed, node.options)) if isinstance(node, Choice) else isinstance(node, Literal)
+        for node in sequence
+    )
 
 
-def _expand(sequence: Sequence) -> Iterator[tuple[Piece, ...]]:
-    alternatives: list[list[tuple[Piece, ...]]] = []
+def wordings(sequence: Sequence) -> Iterator[str]:
+    """All comparable wordings of a variant without gaps and slots."""
+    alternatives: list[list[str]] = []
     for node in sequence:
         if isinstance(node, Choice):
-            alternatives.append([piece for option in node.options for piece in _expand(option)])
+            alternatives.append([text for option in node.options for text in wordings(option)])
+        elif isinstance(node, Literal):
+            alternatives.append([node.text])
         else:
-            alternatives.append([(node,)])
-    for combination in product(*alternatives):
-        yield tuple(piece for part in combination for piece in part)
+            raise TypeError(f"not a fixed variant: {node}")
+    for parts in product(*alternatives):
+        yield fold("".join(parts))
 
 
-def _joined(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
-    joined: list[Piece] = []
-    for piece in pieces:
-        if isinstance(piece, Literal):
-            if joined and isinstance(joined[-1], Literal):
-                joined[-1] = joined[-1] + piece
-            else:
-                joined.append(piece)
-        elif isinstance(piece, Gap) and joined and isinstance(joined[-1], Gap):
-            joined[-1] = Gap(joined[-1].limit + piece.limit)
+def may_be_empty(sequence: Sequence) -> bool:
+    """Whether a variant stands for nothing at all, or for anything."""
+    return all(
+        any(map(may_be_empty, node.options))
+        if isinstance(node, Choice)
+        else not (isinstance(node, Literal) and fold(node.text))
+        for node in sequence
+    )
+
+
+def has_open_end(sequence: Sequence) -> bool:
+    """Whether some wording begins or ends with a gap."""
+    return _opens(sequence, 1) or _opens(sequence, -1)
+
+
+def _opens(sequence: Sequence, direction: int) -> bool:
+    for node in sequence[::direction]:
+        if isinstance(node, Gap):
+            return True
+        if isinstance(node, Choice):
+            if any(_opens(option, direction) for option in node.options):
+                return True
+            if any(not option for option in node.options):
+                continue
+        return False
+    return False
+
+
+def adjacent(sequence: Sequence) -> Iterator[str]:
+    """The fixed texts of a variant, and every pair of characters that may meet between them."""
+    texts: list[str] = []
+    _meet(sequence, frozenset(), texts)
+    yield from texts
+
+
+def _meet(sequence: Sequence, before: frozenset[str], texts: list[str]) -> frozenset[str]:
+    """Collects texts; takes and returns the characters that may stand before the next one."""
+    for node in sequence:
+        if isinstance(node, Literal):
+            text = fold(node.text)
+            if text:
+                texts.append(text)
+                texts += [character + text[0] for character in before]
+                before = frozenset(text[-1])
+        elif isinstance(node, Choice):
+            ends = [_meet(option, before, texts) for option in node.options]
+            before = frozenset().union(*ends)
         else:
-            joined.append(piece)
-    return tuple(piece for piece in joined if not isinstance(piece, Literal) or fold(piece.text))
-
-
-def spoken(pieces: tuple[Piece, ...]) -> str:
-    """A wording as people read it: 工号{工号}."""
-    parts: list[str] = []
-    for piece in pieces:
-        match piece:
-            case Literal(text=text):
-                parts.append(text)
-            case Gap():
-                parts.append("…")
-            case Slot():
-                parts.append(f"{{{piece.label}}}")
-    return "".join(parts)
+            before = frozenset()
+    return before
 
 
 def regex(sequence: Sequence) -> str:
-    """A regular expression over comparable text; slots become named groups ``key_n``."""
-    counter = iter(range(1, 1000))
-    return _regex(sequence, counter)
+    """A regular expression over comparable text; slots and gaps are named groups ``key_n``."""
+    return _regex(sequence, itertools.count(1))
 
 
 def _regex(sequence: Sequence, counter: Iterator[int]) -> str:
@@ -281,11 +336,13 @@ def _regex(sequence: Sequence, counter: Iterator[int]) -> str:
             case Literal(text=text):
                 parts.append(re.escape(fold(text)))
             case Gap(limit):
-                parts.append(rf"[^\n]{{0,{limit}}}?")
+                parts.append(rf"(?P<gap_{next(counter)}>[^\n]{{0,{limit}}}?)")
             case Slot():
                 parts.append(f"(?P<{node.key}_{next(counter)}>{_slot_regex(node)})")
             case Choice(options):
-                parts.append(f"(?:{'|'.join(_regex(option, counter) for option in options)})")
+                # Longest first: the first alternative that fits is taken.
+                ordered = sorted(options, key=longest, reverse=True)
+                parts.append(f"(?:{'|'.join(_regex(option, counter) for option in ordered)})")
     return "".join(parts)
 
 

@@ -1,13 +1,13 @@
-"""Phonetic search: wordings that were misheard, found by how they sound.
+"""Phonetic search: variants that were misheard, found by how they sound.
 
 Three steps, each on far fewer things than the one before:
 
 1. *Seeds.* Pairs of neighbouring syllable classes (those that are confused most share a class)
-   that occur in a wording are looked up in an inverted index for every pair that was heard.
-2. *Candidates.* Seeds of one wording on about the same diagonal are one candidate; a long wording
-   needs several. A bound on the similarity, from the nearest of four neighbouring syllables for
-   each of the wording's, drops most of the rest.
-3. *Alignment.* What remains is aligned in one batch (`callaudit.phrases.alignment`).
+   that occur in a variant are looked up in an inverted index for every pair that was heard.
+2. *Spots.* Seeds of one variant on about the same diagonal are one spot; a long variant needs
+   several. A bound on the similarity, from the nearest syllable heard at the spot for each of the
+   variant's, drops most of the rest.
+3. *Alignment.* What remains is aligned in a few batches (`callaudit.phrases.alignment`).
 
 So the cost follows what was said, and hardly the size of the phrasebook.
 """
@@ -19,51 +19,49 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from callaudit.phrases.alignment import NEVER, Batch, best_ends, trace
+from callaudit.phrases.alignment import Batch, Step, Table, align, pack, trace, unpack
+from callaudit.phrases.graph import NEVER, PARTICLES, Node
+from callaudit.phrases.model import Phrase
 from callaudit.phrases.phonetics import DIGIT, SyllableTable, distance
-from callaudit.phrases.sounds import PARTICLES, PLAINLY_OTHER, SoundWording, insert_costs
+from callaudit.phrases.sounds import PLAINLY_OTHER, SoundVariant, insert_costs
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 FLOOR = 0.5
-"""Similarity below which a candidate tells nothing, not even as the nearest thing said."""
+"""Similarity below which a spot tells nothing, not even as the nearest thing said."""
 _PAD = 2
 _SLACK = 2
-_MARGIN = 128
+_MARGIN = 512
 _CHUNK = 5
+_LENGTHS = 12
+"""Thresholds are kept by weight in whole syllables, up to this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sounding:
-    """A wording found in a stream by its sound, as ``text[start:end]``."""
-
-    wording: SoundWording
-    similarity: float
-    start: int
-    end: int
-
-    @property
-    def margin(self) -> float:
-        """Similarity above what the wording needs; compares wordings of different length."""
-        return self.similarity - self.wording.thresholds.accept
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """A sounding in full.
+    """A variant found in a stream by its sound, as ``text[start:end]``.
 
     Attributes:
+        similarity: 0–1.
+        margin: Similarity above what the wording needs to be certain.
+        weight: Of the wording, in syllables.
+        wording: As people read it.
         expected: Syllables of the wording.
         heard: Syllable heard for each; empty for none.
         others: Syllables for which plainly another one was heard, or none, or that were added.
         missing: Those of them for which none was heard.
     """
 
+    phrase: int
+    variant: int
     similarity: float
+    margin: float
+    weight: float
     start: int
     end: int
+    wording: str
     expected: tuple[str, ...]
     heard: tuple[str, ...]
     others: int
@@ -72,84 +70,111 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class _Spots:
-    """Places where wordings may have been said, as arrays.
+    """Places where variants may have been said, as arrays.
 
     Attributes:
-        wordings: Number of the wording.
+        variants: Number of the variant.
         starts, widths: Columns of the text to align it with.
     """
 
-    wordings: NDArray[np.int64]
+    variants: NDArray[np.int64]
     starts: NDArray[np.int64]
     widths: NDArray[np.int64]
 
     def __getitem__(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> _Spots:
-        return _Spots(self.wordings[chosen], self.starts[chosen], self.widths[chosen])
+        return _Spots(self.variants[chosen], self.starts[chosen], self.widths[chosen])
 
     def __len__(self) -> int:
-        return len(self.wordings)
+        return len(self.variants)
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A stream as it sounds.
+
+    Attributes:
+        sounds: Sound of each character.
+        inserts: Packed cost of each as an addition.
+        surcharge: Packed cost, in addition, of taking each for another one.
+    """
+
+    text: str
+    sounds: NDArray[np.int32]
+    inserts: NDArray[np.int64]
+    surcharge: NDArray[np.int64]
 
 
 class PhoneticIndex:
-    """Searches wordings by their sound.
+    """Searches variants by their sound.
 
     Args:
-        wordings: What to look for.
+        variants: What to look for.
+        phrases: Their owners, for thresholds.
         table: Syllables and sounds.
     """
 
-    def __init__(self, wordings: Sequence[SoundWording], table: SyllableTable) -> None:
+    def __init__(
+        self, variants: Sequence[SoundVariant], phrases: Sequence[Phrase], table: SyllableTable
+    ) -> None:
         import numpy as np
 
-        self.wordings = tuple(wordings)
+        self.variants = tuple(variants)
         self.table = table
-        shape = (len(self.wordings), max((len(one.rows) for one in self.wordings), default=1))
-        self._syllables = np.zeros(shape, dtype=np.int32)
-        self._weights = np.ones(shape, dtype=np.float32)
-        self._drops = np.zeros(shape, dtype=np.float32)
-        self._limits = np.ones(shape, dtype=np.float32)
-        self._gaps = np.zeros(shape, dtype=np.int16)
-        for number, wording in enumerate(self.wordings):
-            for place, row in enumerate(wording.rows):
-                self._syllables[number, place] = max(0, row.syllable)
-                self._weights[number, place] = row.weight
-                self._drops[number, place] = row.drop
-                self._limits[number, place] = row.limit
-                self._gaps[number, place] = row.gap
-        self._heights = np.array([len(one.rows) for one in self.wordings], dtype=np.int64)
-        self._totals = np.array([one.weight for one in self.wordings], dtype=np.float32)
-        self._reaches = np.array([one.reach for one in self.wordings], dtype=np.int64)
-        self._accepts = np.array(
-            [one.thresholds.accept for one in self.wordings], dtype=np.float32
-        )
-        self._phrases = np.array([one.phrase for one in self.wordings], dtype=np.int64)
-        self._gapless = self._reaches == self._heights
-        fixed = np.array([one.syllables for one in self.wordings], dtype=np.int64)
-        self._needed = np.where(fixed <= 5, 1, np.where(fixed <= 9, 2, 3))
+        graphs = [variant.graph for variant in self.variants]
+        self._sizes = np.array([len(graph.nodes) for graph in graphs], dtype=np.int64)
+        self._longest = np.array([graph.longest for graph in graphs], dtype=np.int64)
+        shortest = np.array([graph.shortest for graph in graphs], dtype=np.int64)
+        self._needed = np.where(shortest <= 4, 1, np.where(shortest <= 8, 2, 3))
+        self._phrases = np.array([variant.phrase for variant in self.variants], dtype=np.int64)
+        limits = [
+            [phrase.thresholds(weight) for weight in range(_LENGTHS + 1)] for phrase in phrases
+        ]
+        self._accepts = np.array([[limit.accept for limit in row] for row in limits])
+        self._fill_nodes()
         self._classes = np.array(table.classes, dtype=np.int64)
         self._base = int(self._classes.max()) + 1
-        self._build_seeds()
+        self._fill_seeds()
 
-    def _build_seeds(self) -> None:
-        """Inverted index: pair of classes → wordings, and how many columns may lie before it."""
+    def _fill_nodes(self) -> None:
+        """The nodes of all variants as padded arrays; padding nodes are never reached."""
         import numpy as np
 
+        shape = (len(self.variants), int(self._sizes.max(initial=1)))
+        self._before = np.zeros(shape, dtype=np.int64)
+        self._joins = np.zeros(shape, dtype=np.int64)
+        self._syllables = np.zeros(shape, dtype=np.int64)
+        self._silent = np.ones(shape, dtype=bool)
+        self._weights = np.zeros(shape, dtype=np.float32)
+        self._drops = np.zeros(shape, dtype=np.float32)
+        self._limits = np.ones(shape, dtype=np.float32)
+        self._gaps = np.zeros(shape, dtype=np.int64)
+        for number, variant in enumerate(self.variants):
+            for place, node in enumerate(variant.graph.nodes):
+                at = number, place
+                self._before[at], self._joins[at] = node.before, node.join
+                self._syllables[at], self._silent[at] = max(0, node.syllable), node.syllable < 0
+                self._weights[at], self._drops[at] = node.weight, node.drop
+                self._limits[at], self._gaps[at] = node.limit, node.gap
+        self._packed_drops = _packed(self._drops, self._weights)
+
+    def _fill_seeds(self) -> None:
+        """Inverted index: pair of classes → variants, and how many columns may lie before it."""
+        import numpy as np
+
+        seeds: list[tuple[int, int, int, int]] = []
         digit = self.table.ids[DIGIT]
-        seeds: list[tuple[int, int, int]] = []
-        for number, wording in enumerate(self.wordings):
-            lead, previous = 0, -1
-            for row in wording.rows:
-                current = -1 if row.gap or row.syllable == digit else self._classes[row.syllable]
-                if previous >= 0 and current >= 0:
-                    seeds.append((int(previous * self._base + current), number, lead - 1))
-                previous = current
-                lead += row.gap or 1
-        seeds.sort()
-        table = np.array(seeds, dtype=np.int64).reshape(-1, 3)
+        for number, variant in enumerate(self.variants):
+            for first, second, low, high in _neighbours(variant.graph.nodes, variant.graph.leads()):
+                if digit not in (first, second):
+                    code = int(self._classes[first] * self._base + self._classes[second])
+                    seeds.append((code, number, low, high))
+        table = np.array(sorted(set(seeds)), dtype=np.int64).reshape(-1, 4)
         self._codes, firsts = np.unique(table[:, 0], return_index=True)
         self._firsts = np.append(firsts, len(table))
-        self._seed_wordings = table[:, 1].copy()
-        self._seed_leads = table[:, 2].copy()
+        self._seed_variants = table[:, 1].copy()
+        self._seed_leads = table[:, 3].copy()
+        self._flex = np.zeros(len(self.variants), dtype=np.int64)
+        np.maximum.at(self._flex, table[:, 1], table[:, 3] - table[:, 2])
 
     @cached_property
     def _sound_classes(self) -> NDArray[np.int64]:
@@ -161,37 +186,30 @@ class PhoneticIndex:
         classes[0] = 0
         return classes
 
-    def _sounds(self, text: str) -> NDArray[np.int32]:
-        import numpy as np
-
-        get = self.table.sound_of.get
-        return np.array([get(character, 0) for character in text], dtype=np.int32)
-
     def search(
         self, text: str, wanted: NDArray[np.bool_], surcharge: NDArray[np.float32]
     ) -> list[Sounding]:
-        """Where wordings may have been said, best first; of a phrase's, the best at each place.
+        """Where variants may have been said, best first; of a phrase's, the best at each place.
 
         Args:
             text: Comparable text.
             wanted: Which phrases to look for, bool [phrases].
-                surcharge: What it costs in addition to take a character for another one, float32
+            surcharge: What it costs in addition to take a character for another one, float32
                 [characters] (see `callaudit.phrases.sounds.surcharges`).
         """
         import numpy as np
 
         if len(text) < 2 or not len(self._codes):
             return []
-        sounds = self._sounds(text)
-        spots = self._spots(sounds, wanted)
-        spots = spots[self._bound(spots, sounds) >= FLOOR]
-        if not len(spots):
-            return []
+        get = self.table.sound_of.get
+        sounds = np.array([get(character, 0) for character in text], dtype=np.int32)
         inserts = np.array(insert_costs(text), dtype=np.float32)
+        heard = _Heard(text, sounds, _packed(inserts), _packed(surcharge))
+        spots = self._spots(sounds, wanted)
         found: list[Sounding] = []
-        for group in _by_height(self._heights[spots.wordings]):
-            found += self._align(spots[group], sounds, inserts, surcharge)
-        found.sort(key=lambda one: (-one.margin, one.start, one.wording.phrase))
+        for group in _alike(self._sizes[spots.variants], spots.widths):
+            found += self._align(spots[group], heard)
+        found.sort(key=lambda one: (-one.margin, one.start, one.phrase))
         return found
 
     def _spots(self, sounds: NDArray[np.int32], wanted: NDArray[np.bool_]) -> _Spots:
@@ -207,158 +225,226 @@ class PhoneticIndex:
         counts = self._firsts[codes[positions] + 1] - firsts
         postings = np.repeat(firsts - (np.cumsum(counts) - counts), counts)
         postings += np.arange(len(postings))
-        numbers = self._seed_wordings[postings]
+        variants = self._seed_variants[postings]
         diagonals = np.repeat(positions, counts) - self._seed_leads[postings]
-        chosen = wanted[self._phrases[numbers]]
-        # One integer per seed, so that sorting puts the seeds of a wording side by side.
+        chosen = wanted[self._phrases[variants]]
+        # One integer per seed, so that sorting puts the seeds of a variant side by side.
         span = len(sounds) + 2 * _MARGIN
-        keys = np.sort(numbers[chosen] * span + diagonals[chosen] + _MARGIN)
+        keys = np.sort(variants[chosen] * span + diagonals[chosen] + _MARGIN)
         if not len(keys):
             return _Spots(keys, keys, keys)
-        numbers, diagonals = np.divmod(keys, span)
-        diagonals -= _MARGIN
-        slack = np.where(self._gapless[numbers], _SLACK, self._reaches[numbers])
         fresh = np.ones(len(keys), dtype=bool)
-        fresh[1:] = np.diff(keys) > slack[1:]
+        fresh[1:] = np.diff(keys) > self._flex[keys[1:] // span] + _SLACK
         firsts = np.flatnonzero(fresh)
         lasts = np.append(firsts[1:], len(keys)) - 1
-        enough = lasts - firsts + 1 >= self._needed[numbers[firsts]]
+        enough = lasts - firsts + 1 >= self._needed[keys[firsts] // span]
         firsts, lasts = firsts[enough], lasts[enough]
-        numbers = numbers[firsts]
-        widths = diagonals[lasts] - diagonals[firsts] + self._reaches[numbers] + 2 * _PAD
-        return _Spots(numbers, diagonals[firsts] - _PAD, widths)
+        variants, starts = np.divmod(keys[firsts], span)
+        widths = keys[lasts] - keys[firsts] + self._flex[variants] + self._longest[variants]
+        return _Spots(variants, starts - _MARGIN - _PAD, widths + 2 * _PAD)
 
-    def _bound(self, spots: _Spots, sounds: NDArray[np.int32]) -> NDArray[np.float32]:
-        """About the most similarity that a spot can reach; 1 for wordings with gaps."""
+    def _align(self, spots: _Spots, heard: _Heard) -> list[Sounding]:
         import numpy as np
 
-        bound = np.ones(len(spots), dtype=np.float32)
-        narrow = spots.widths <= self._reaches[spots.wordings] + 2 * _PAD + 1
-        plain = np.flatnonzero(self._gapless[spots.wordings] & narrow)
-        if not len(plain):
-            return bound
-        chosen = spots.wordings[plain]
-        height = int(self._heights[chosen].max())
-        padding = height + _MARGIN
-        padded = np.zeros(len(sounds) + 2 * padding, dtype=np.int32)
-        padded[padding : padding + len(sounds)] = sounds
-        syllables = self._syllables[chosen, :height]
-        columns = (spots.starts[plain] + padding)[:, None] + np.arange(height)
-        cheapest = np.ones(syllables.shape, dtype=np.float32)
-        for shift in range(_PAD - 1, _PAD + 3):
-            heard = padded[columns + shift]
-            np.minimum(cheapest, self.table.costs[syllables, heard], out=cheapest)
-        cheapest *= self._weights[chosen, :height]
-        np.minimum(cheapest, self._drops[chosen, :height], out=cheapest)
-        bound[plain] = 1 - cheapest.sum(axis=1) / self._totals[chosen]
-        return bound
-
-    def _align(
-        self,
-        spots: _Spots,
-        sounds: NDArray[np.int32],
-        inserts: NDArray[np.float32],
-        surcharge: NDArray[np.float32],
-    ) -> list[Sounding]:
-        import numpy as np
-
-        height, width = int(self._heights[spots.wordings].max()), int(spots.widths.max())
+        size, width = int(self._sizes[spots.variants].max()), int(spots.widths.max())
         columns = spots.starts[:, None] + np.arange(width)
-        inside = (columns >= 0) & (columns < len(sounds)) & (np.arange(width) < spots.widths[:, None])
+        inside = (columns >= 0) & (columns < len(heard.sounds))
+        inside &= np.arange(width) < spots.widths[:, None]
         columns[~inside] = 0
-        heard = np.where(inside, sounds[columns], 0)
-        costs = self._costs(spots.wordings, height, heard)
-        extra = np.where(inside, surcharge[columns], np.float32(0))[:, None, :]
-        costs += extra * (costs > 0)
-        batch = Batch(
-            costs,
-            self._drops[spots.wordings, :height],
-            self._gaps[spots.wordings, :height],
-            np.where(inside, inserts[columns], np.float32(NEVER)),
-        )
-        total, ends = best_ends(batch)
-        similarities = 1 - total / self._totals[spots.wordings]
-        alive = np.flatnonzero(similarities >= FLOOR)
-        margins = similarities[alive] - self._accepts[spots.wordings[alive]]
-        places = (spots.starts[alive] + ends[alive]) // _CHUNK
-        best = alive[_best(self._phrases[spots.wordings[alive]], places, margins)]
-        if not len(best):
+        sounds = np.where(inside, heard.sounds[columns], 0)
+        syllables = self._syllables[spots.variants, :size]
+        distances = self.table.costs[syllables[:, :, None], sounds[:, None, :]]
+        near = self._bound(spots.variants, distances) >= FLOOR
+        if not near.any():
             return []
-        _, tails = best_ends(batch.backwards(best), width - ends[best])
+        spots, columns, inside, distances = spots[near], columns[near], inside[near], distances[near]
+        batch = self._batch(spots.variants, size, distances, columns, inside, heard)
+        table = align(batch)
+        costs, weights = unpack(table.totals)
+        similarities = 1 - costs / np.maximum(weights, 0.1)
+        phrases = self._phrases[spots.variants]
+        margins = similarities - self._accepts[phrases, np.minimum(weights, _LENGTHS).astype(int)]
+        alive = np.flatnonzero(similarities >= FLOOR)
+        places = (spots.starts + table.columns) // _CHUNK
+        best = alive[_best(phrases[alive], places[alive], margins[alive])]
         return [
-            Sounding(
-                self.wordings[spots.wordings[index]],
-                float(similarities[index]),
-                int(spots.starts[index]) + width - int(tail),
-                int(spots.starts[index] + ends[index]),
-            )
-            for index, tail in zip(best, tails, strict=True)
-            if width - tail < ends[index]
+            self._sounding(int(spots.variants[pair]), int(spots.starts[pair]), table, int(pair), heard)
+            for pair in best
         ]
 
-    def _costs(
-        self, wordings: NDArray[np.int64], height: int, heard: NDArray[np.int32]
+    def _bound(
+        self, variants: NDArray[np.int64], distances: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Weighted cost of every column for every row, float32 [pairs, rows, columns]."""
-        costs = self.table.costs[self._syllables[wordings, :height, None], heard[:, None, :]]
-        limits = self._limits[wordings, :height, None]
-        refused = costs > limits
-        costs *= self._weights[wordings, :height, None]
-        costs[refused] = NEVER
-        return costs
-
-    def trace(
-        self, text: str, sounding: Sounding, surcharge: NDArray[np.float32]
-    ) -> Trace:
-        """The alignment behind a sounding."""
+        """About the most similarity that each pair can reach, from the nearest of all columns."""
         import numpy as np
 
-        rows = sounding.wording.rows
-        heard_text = text[sounding.start : sounding.end]
-        sounds = self._sounds(heard_text)
-        distances = self.table.costs[[max(0, row.syllable) for row in rows]][:, sounds]
-        weights = np.array([row.weight for row in rows], dtype=np.float32)[:, None]
-        limits = np.array([row.limit for row in rows], dtype=np.float32)[:, None]
-        costs = np.where(distances > limits, NEVER, distances * weights)
-        costs += surcharge[None, sounding.start : sounding.end] * (costs > 0)
-        inserts = insert_costs(heard_text)
-        path = trace(rows, costs.tolist(), inserts)
-        expected: list[str] = []
-        heard: list[str] = []
-        others = missing = 0
-        for place, (row, column) in enumerate(zip(rows, path.heard, strict=True)):
-            if row.gap:
-                continue
-            syllable = self.table.syllables[row.syllable]
-            expected.append(syllable)
-            heard.append("" if column is None else self._reading(syllable, int(sounds[column])))
-            if row.weight >= 1:
-                missing += column is None
-                others += column is None or bool(distances[place, column] > PLAINLY_OTHER)
-        used = {column for column in path.heard if column is not None}
-        if not any(row.gap for row in rows):
-            others += sum(
-                column not in used and heard_text[column] not in PARTICLES
-                for column in range(path.start, path.end)
+        size = distances.shape[1]
+        cheapest = distances.min(axis=2) * self._weights[variants, :size]
+        np.minimum(cheapest, self._drops[variants, :size], out=cheapest)
+        cheapest[self._silent[variants, :size]] = 0
+        # Every node once: alternatives are not told apart, so each counts by its share.
+        return self._shares(variants, size, cheapest)
+
+    def _shares(
+        self, variants: NDArray[np.int64], size: int, cheapest: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Similarity along the cheapest path, when order is ignored."""
+        import numpy as np
+
+        every = np.arange(len(variants))
+        values = np.full((len(variants), size + 1), 1e6, dtype=np.float32)
+        weights = np.zeros((len(variants), size + 1), dtype=np.float32)
+        values[:, 0] = 0
+        before, joins = self._before[variants, :size], self._joins[variants, :size]
+        gains = self._weights[variants, :size]
+        for number in range(1, size + 1):
+            place = number - 1
+            sounding = before[:, place] >= 0
+            value = np.where(
+                sounding, values[every, before[:, place]] + cheapest[:, place], values[:, number]
             )
-        return Trace(
-            similarity=max(0.0, 1 - path.cost / sounding.wording.weight),
-            start=sounding.start + path.start,
-            end=sounding.start + path.end,
-            expected=tuple(expected),
-            heard=tuple(heard),
+            weight = np.where(
+                sounding, weights[every, before[:, place]] + gains[:, place], weights[:, number]
+            )
+            values[:, number], weights[:, number] = value, weight
+            target = joins[:, place]
+            better = (target > 0) & (value < values[every, target])
+            which = np.flatnonzero(better)
+            values[which, target[which]] = value[which]
+            weights[which, target[which]] = weight[which]
+        ends = self._sizes[variants]
+        return 1 - values[every, ends] / np.maximum(weights[every, ends], 0.1)
+
+    def _batch(
+        self,
+        variants: NDArray[np.int64],
+        size: int,
+        distances: NDArray[np.float32],
+        columns: NDArray[np.int64],
+        inside: NDArray[np.bool_],
+        heard: _Heard,
+    ) -> Batch:
+        import numpy as np
+
+        weights = self._weights[variants, :size, None]
+        costs = _packed(distances * weights, weights)
+        surcharge = np.where(inside, heard.surcharge[columns], 0)
+        costs += surcharge[:, None, :] * (distances > 0)
+        costs[distances > self._limits[variants, :size, None]] = pack(NEVER)
+        costs[self._silent[variants, :size]] = pack(NEVER)
+        return Batch(
+            before=self._before[variants, :size],
+            joins=self._joins[variants, :size],
+            ends=self._sizes[variants],
+            costs=costs,
+            drops=self._packed_drops[variants, :size],
+            gaps=self._gaps[variants, :size],
+            inserts=np.where(inside, heard.inserts[columns], pack(NEVER)),
+        )
+
+    def _sounding(
+        self, variant: int, origin: int, table: Table, pair: int, heard: _Heard
+    ) -> Sounding:
+        """The full account of one aligned pair."""
+        owner = self.variants[variant]
+        nodes = owner.graph.nodes
+        steps, first = trace(table, pair)
+        start, end = origin + first, origin + int(table.columns[pair])
+        weight = sum(nodes[step.node - 1].weight for step in steps)
+        costs, _ = unpack(table.totals[pair : pair + 1])
+        similarity = max(0.0, 1 - float(costs[0]) / max(weight, 0.1))
+        accept = float(self._accepts[owner.phrase, min(int(weight), _LENGTHS)])
+        syllables = [step for step in steps if nodes[step.node - 1].syllable >= 0]
+        expected = tuple(self.table.syllables[nodes[step.node - 1].syllable] for step in syllables)
+        others, missing = self._differences(nodes, steps, origin, start, end, heard)
+        return Sounding(
+            phrase=owner.phrase,
+            variant=owner.variant,
+            similarity=similarity,
+            margin=similarity - accept,
+            weight=weight,
+            start=start,
+            end=end,
+            wording="".join(nodes[step.node - 1].text for step in steps),
+            expected=expected,
+            heard=tuple(
+                "" if step.column is None else self._reading(wish, heard, origin + step.column)
+                for wish, step in zip(expected, syllables, strict=True)
+            ),
             others=others,
             missing=missing,
         )
 
-    def _reading(self, expected: str, sound: int) -> str:
-        """The reading of a sound that is nearest to a syllable."""
-        readings = (self.table.syllables[reading] for reading in self.table.sounds[sound])
-        return min(readings, key=lambda reading: distance(expected, reading))
+    def _differences(
+        self,
+        nodes: Sequence[Node],
+        steps: Sequence[Step],
+        origin: int,
+        start: int,
+        end: int,
+        heard: _Heard,
+    ) -> tuple[int, int]:
+        """Syllables that plainly differ, and those of them that are missing."""
+        others = missing = 0
+        used: set[int] = set()
+        gaps = False
+        for step in steps:
+            node = nodes[step.node - 1]
+            gaps = gaps or node.gap > 0
+            if step.column is not None:
+                used.add(origin + step.column)
+            if node.syllable < 0 or node.weight < 1:
+                continue
+            if step.column is None:
+                missing += 1
+            else:
+                sound = heard.sounds[origin + step.column]
+                others += bool(self.table.costs[node.syllable, sound] > PLAINLY_OTHER)
+        if not gaps:
+            others += sum(
+                column not in used and heard.text[column] not in PARTICLES
+                for column in range(start, end)
+            )
+        return others + missing, missing
+
+    def _reading(self, expected: str, heard: _Heard, column: int) -> str:
+        """The reading of a heard character that is nearest to a syllable."""
+        readings = self.table.sounds[int(heard.sounds[column])]
+        names = (self.table.syllables[reading] for reading in readings)
+        return min(names, key=lambda name: distance(expected, name))
+
+
+def _packed(
+    costs: NDArray[np.float32], weights: NDArray[np.float32] | None = None
+) -> NDArray[np.int64]:
+    """`callaudit.phrases.alignment.pack` for arrays."""
+    import numpy as np
+
+    packed = np.rint(costs * 1000).astype(np.int64) * 1000
+    if weights is not None:
+        packed -= np.rint(weights * 10).astype(np.int64)
+    return packed
+
+
+def _neighbours(
+    nodes: Sequence[Node], leads: Sequence[tuple[int, int]]
+) -> Iterator[tuple[int, int, int, int]]:
+    """Pairs of syllables that may follow each other, with fewest and most columns before them."""
+    endings: list[set[int]] = [set() for _ in range(len(nodes) + 1)]
+    for number, node in enumerate(nodes, 1):
+        if node.syllable >= 0:
+            low, high = leads[number]
+            for before in endings[node.before]:
+                yield nodes[before - 1].syllable, node.syllable, low - 2, high - 2
+            endings[number] = {number}
+        elif node.before >= 0 and not node.gap:
+            endings[number] |= endings[node.before]
+        if node.join:
+            endings[node.join] |= endings[number]
 
 
 def _best(
-    phrases: NDArray[np.int64], places: NDArray[np.int64], margins: NDArray[np.float32]
+    phrases: NDArray[np.int64], places: NDArray[np.int64], margins: NDArray[np.float64]
 ) -> NDArray[np.int64]:
     """Index of the largest margin for each pair of phrase and place."""
     import numpy as np
@@ -369,10 +455,12 @@ def _best(
     return order[first]
 
 
-def _by_height(heights: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Groups of spots of like height, so that little is padded."""
+def _alike(
+    sizes: NDArray[np.int64], widths: NDArray[np.int64]
+) -> Iterator[NDArray[np.int64]]:
+    """Groups of spots of like size, so that little is padded."""
     import numpy as np
 
-    order = np.argsort(heights, kind="stable")
-    cuts = np.searchsorted(heights[order], [6, 10, 15])
+    order = np.lexsort((widths, sizes))
+    cuts = np.searchsorted(sizes[order], [8, 13, 20, 32, 50, 80, 130])
     return (group for group in np.split(order, cuts) if len(group))

@@ -44,17 +44,16 @@ from callaudit.phrases.model import (
     Severity,
     Strictness,
     Variant,
-    Wording,
 )
 from callaudit.phrases.notation import (
-    MAX_WORDINGS,
-    Gap,
+    MAX_SIZE,
     NotationError,
     Site,
-    count,
-    expand,
+    has_open_end,
+    may_be_empty,
     parse,
     regex,
+    size,
 )
 
 SITE_FILE = "site.yaml"
@@ -337,22 +336,18 @@ class _Compiler:
         text = model.say
         try:
             sequence = parse(text, self.site)
-            number = count(sequence)
-            if number > MAX_WORDINGS:
-                raise NotationError(
-                    f"这个变体有 {number} 种说法，最多 {MAX_WORDINGS} 种，请拆成几行", 0
-                )
-            wordings = tuple(dict.fromkeys(Wording(pieces) for pieces in expand(sequence)))
-            for wording in wordings:
-                _check_wording(wording)
+            if may_be_empty(sequence):
+                raise NotationError("有一种说法里没有固定的字，会在任何地方找到", 0)
+            if has_open_end(sequence):
+                raise NotationError("间隔 … 不能在开头或结尾", 0)
+            if size(sequence) > MAX_SIZE:
+                raise NotationError(f"这个变体超过 {MAX_SIZE} 个字，请拆成几行", 0)
         except NotationError as error:
             self._complain(location, f"变体 {text}：{error}", text, error.offset)
             return None
-        plain = all(wording.plain for wording in wordings)
         return Variant(
             text=text,
-            regex="" if plain else regex(sequence),
-            wordings=wordings,
+            sequence=sequence,
             whole_utterance=model.whole_utterance,
             before_break=model.before_break,
             inside=model.inside,
@@ -371,10 +366,10 @@ class _Compiler:
         patterns: list[str] = []
         for index, text in enumerate(texts):
             try:
-                pattern = regex(parse(text, self.site))
-                if re.compile(pattern).match("") is not None:
-                    raise NotationError("例外不能什么字都没有", 0)
-                patterns.append(pattern)
+                sequence = parse(text, self.site)
+                if may_be_empty(sequence):
+                    raise NotationError("例外里要有固定的字", 0)
+                patterns.append(regex(sequence))
             except NotationError as error:
                 self._complain((*location, index), f"例外 {text}：{error}", text, error.offset)
         return tuple(patterns)
@@ -388,13 +383,6 @@ class _Compiler:
             if found >= 0:
                 column = found + 1 + offset
         self.problems.append(Problem(self.document.path, line, column, message))
-
-
-def _check_wording(wording: Wording) -> None:
-    if not wording.literals:
-        raise NotationError("有一种说法里没有固定的字，会在任何地方找到", 0)
-    if isinstance(wording.pieces[0], Gap) or isinstance(wording.pieces[-1], Gap):
-        raise NotationError("间隔 … 不能在开头或结尾", 0)
 
 
 def load_phrasebooks(
