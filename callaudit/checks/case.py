@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, Protocol
 
-from callaudit.calls import CallTimeline, Evidence, PhraseHit, Role, Span, merge_spans
+from callaudit.calls import CallTimeline, Evidence, PhraseHit, Role, Span, Utterance, merge_spans
 from callaudit.checks.conditions import Answer, FactName
 from callaudit.checks.evidence import ROLE_NAMES, shorten
 from callaudit.checks.holds import Hold, HoldSettings, deduce_holds
@@ -19,6 +19,12 @@ from callaudit.checks.windows import TIME_TOLERANCE_MS
 MIN_HEARD = 0.8
 """Share of a role's voice in a window that must have been understood before something in it
 counts as missing."""
+
+MAX_UNHEARD_MS = 1500
+"""…and no single stretch of voice as long as this may have been lost: a sentence fits into it."""
+
+MURMUR_MIN_MS = 700
+"""Shorter voice without text is breath or noise, not a turn."""
 
 SPARSE_CHARS_PER_SECOND = 1.0
 SPARSE_MIN_MS = 2000
@@ -104,7 +110,22 @@ class Case:
     @cached_property
     def turns(self) -> tuple[TalkTurn, ...]:
         """Turns of substance; see `callaudit.checks.talk`."""
-        return talk_turns(self.call.utterances)
+        return talk_turns(
+            sorted(
+                (*self.call.utterances, *self._murmurs()),
+                key=lambda utterance: (utterance.start_ms, utterance.end_ms),
+            )
+        )
+
+    def _murmurs(self) -> Iterator[Utterance]:
+        """Voice without text, as utterances without words: it takes the floor all the same."""
+        texts: dict[Role, list[Span]] = {role: [] for role in Role}
+        for utterance in self.call.utterances:
+            texts[utterance.role].append(utterance.span)
+        for role, spans in texts.items():
+            for span in subtract(self.call.voice_of(role), merge_spans(spans)):
+                if span.duration_ms >= MURMUR_MIN_MS:
+                    yield Utterance(-1, role, 0, span.start_ms, span.end_ms, "", 0.0)
 
     @cached_property
     def _turns_by_role(self) -> dict[Role, tuple[TalkTurn, ...]]:
@@ -156,20 +177,23 @@ class Case:
         """
         key = (role, window)
         if key not in self._heard:
-            total_ms = heard_ms = 0
-            for voice in self.call.voice_of(role):
-                if voice.overlaps(window):
-                    inside = Span(
-                        max(voice.start_ms, window.start_ms), min(voice.end_ms, window.end_ms)
-                    )
-                    total_ms += inside.duration_ms
-                    heard_ms += sum(
-                        span.overlap_ms(inside)
-                        for span in self._understood[role]
-                        if span.overlaps(inside)
-                    )
-            self._heard[key] = heard_ms / total_ms if total_ms else None
+            voiced_ms = total_ms(crop(self.call.voice_of(role), window))
+            lost_ms = total_ms(crop(self._not_understood[role], window))
+            self._heard[key] = 1 - lost_ms / voiced_ms if voiced_ms else None
         return self._heard[key]
+
+    def longest_unheard(self, role: Role, window: Span) -> int:
+        """The longest stretch of the role's voice inside the window that was not understood."""
+        return max(
+            (span.duration_ms for span in crop(self._not_understood[role], window)), default=0
+        )
+
+    @cached_property
+    def _not_understood(self) -> dict[Role, tuple[Span, ...]]:
+        return {
+            role: subtract(self.call.voice_of(role), understood)
+            for role, understood in self._understood.items()
+        }
 
     def look(
         self,
@@ -177,18 +201,43 @@ class Case:
         role: Role,
         window: Span,
         min_heard: float = MIN_HEARD,
+        not_with: tuple[str, ...] = (),
     ) -> Sighting:
-        """Looks for any of the phrases, said by a role in a window."""
+        """Looks for any of the phrases, said by a role in a window.
+
+        Args:
+            phrases: Any of these.
+            role: Who must say it.
+            window: Where it must begin.
+            min_heard: Share that must have been understood before it counts as missing.
+            not_with: What overlaps a certain hit of these does not count.
+        """
         hits = self.call.hits_of(phrases, role, window)
+        if not_with and hits:
+            banned = [hit.span for hit in self.call.hits_of(not_with, role) if hit.certain]
+            hits = tuple(h for h in hits if not any(h.span.overlaps(span) for span in banned))
         certain = [hit for hit in hits if hit.certain]
         if certain:
             return Sighting("said", certain[0])
         if hits:
             return Sighting("maybe", max(hits, key=lambda hit: hit.score))
         heard = self.heard(role, window)
-        if heard is not None and heard < min_heard:
+        if heard is not None and (
+            heard < min_heard or self.longest_unheard(role, window) >= MAX_UNHEARD_MS
+        ):
             return Sighting("unheard", heard=heard)
         return Sighting("missing", heard=heard)
+
+    def sure(self, hit: PhraseHit) -> bool:
+        """Whether a hit is good enough to base an accusation on.
+
+        What merely sounds alike in an utterance that was heard badly is not.
+        """
+        return hit.certain and (hit.method == "exact" or self.trusted(hit))
+
+    def trusted(self, hit: PhraseHit) -> bool:
+        """Whether the utterance of a hit was heard well."""
+        return self.call.utterances[hit.utterance].trusted
 
     def unheard_before(self, role: Role, window: Span) -> int:
         """Milliseconds of the role's voice in the window in which no word was recognised.

@@ -131,7 +131,7 @@ class Duty(Check):
             if self.trigger.only_with and not self._accompanied(case, hit):
                 continue
             turn = _turn_of(case, hit)
-            if turn not in chosen or (hit.certain and not chosen[turn].certain):
+            if turn not in chosen or (case.sure(hit) and not case.sure(chosen[turn])):
                 chosen[turn] = hit
         found = list(chosen.values())
         return found[:1] if self.trigger.once else found
@@ -190,7 +190,7 @@ class Duty(Check):
                 ),
                 share=sum(response.share for response, _ in missing),
             )
-            if trigger.certain:
+            if case.sure(trigger):
                 return finding
             return uncertain(f"疑似{finding.reason}", *finding.evidence)
         if doubts:
@@ -214,9 +214,9 @@ class Duty(Check):
                 return None
             if talks_on and last > 0:
                 first = min(first, 0)
-        start_ms = turns[max(0, own + first)].span.start_ms if own + first < len(turns) else None
-        if start_ms is None:
+        if own + first >= len(turns):
             return None
+        start_ms = turns[max(0, own + first)].span.start_ms
         end_ms = turns[max(0, min(own + last, len(turns) - 1))].span.end_ms
         if self.trigger.role == "customer":
             start_ms = max(start_ms, trigger.start_ms)

@@ -72,6 +72,7 @@ class Forbidden(Check):
                 excused.append(hit)
             elif (
                 hit.certain
+                and case.trusted(hit)
                 and hit.phrase not in self.hints
                 and speaker == Speaker.SELF
                 and rescue is None

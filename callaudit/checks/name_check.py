@@ -45,7 +45,7 @@ class NameCheck(Check):
         neutral: list[Utterance] = []
         for hit in case.call.hits_of(self.phrases, Role.AGENT):
             evidence = of_hit(hit, case.prescribed((hit.phrase,)))
-            if hit.certain:
+            if hit.certain and case.trusted(hit):
                 bad[hit.utterance, hit.quote[:2]] = evidence
             else:
                 doubtful.append(evidence)

@@ -130,14 +130,14 @@ class Readback(Check):
                 item, utterance.text, self.min_share
             ):
                 return of_utterance(utterance)
-        turns = [t for t in case.turns_of(Role.AGENT) if t.span.end_ms > item.span.start_ms]
-        if item.kind == "phone":
-            for turn in turns:
-                if _digits_repeated(item, turn.text, self.min_share):
-                    return of_utterance(turn.utterances[0])
-        if turns:
-            last = turns[min(self.confirm_turns, len(turns)) - 1]
+        later = [t for t in case.turns_of(Role.AGENT) if t.span.end_ms > item.span.end_ms]
+        if later:
+            last = later[min(self.confirm_turns, len(later)) - 1]
             window = Span(item.span.start_ms, max(item.span.start_ms, last.span.end_ms))
+            echoes = case.call.utterances_of(Role.AGENT, window)
+            together = " ".join(utterance.text for utterance in echoes)
+            if item.kind == "phone" and _digits_repeated(item, together, self.min_share):
+                return of_utterance(echoes[0])
             asked = [h for h in case.call.hits_of(self.confirm, Role.AGENT, window) if h.certain]
             if asked:
                 return of_hit(asked[0])

@@ -99,7 +99,7 @@ class Reexplain(Check):
         heard = case.heard(Role.AGENT, after)
         open_end = case.scenario["cut_off"].state is not False
         if (
-            not complaint.certain
+            not case.sure(complaint)
             or open_end
             or sighting.state == "maybe"
             or (heard is not None and heard < MIN_HEARD)

@@ -21,12 +21,14 @@ class Part(Parameters):
     Attributes:
         name: What reasons call it, e.g. 问候语.
         phrases: Any of these will do.
+        not_with: Banned look-alikes: what overlaps one of these does not count.
         within: Its own window; default: the check's.
         share: Share of the rule's points that it costs when it is missing.
     """
 
     name: str
     phrases: PhraseIds = Field(min_length=1)
+    not_with: PhraseIds = ()
     within: Window | None = None
     share: float = Field(default=1.0, gt=0, le=1)
 
@@ -66,7 +68,7 @@ class Required(Check):
             if window is None:
                 missing.append((part, Span(case.speech_start_ms, case.speech_end_ms)))
                 continue
-            sighting = case.look(part.phrases, role, window, self.min_heard)
+            sighting = case.look(part.phrases, role, window, self.min_heard, part.not_with)
             if sighting.state == "said" and sighting.hit is not None:
                 said.append(of_hit(sighting.hit))
             elif sighting.state == "missing":

@@ -27,6 +27,8 @@ _BACKCHANNEL = {
 _QUESTION = re.compile(r"[？?]\s*$|(?:吗|呢|什么|多少|哪里|哪儿|是不是|对吧|好不好)[。！!，,\s]*$")
 
 BACKCHANNEL_MAX_CHARS = 8
+MURMUR_MAX_MS = 1000
+"""Voice without text that is no longer than this is taken for a 嗯."""
 
 
 def spoken(text: str) -> str:
@@ -40,7 +42,9 @@ def is_backchannel(utterance: Utterance) -> bool:
     text = spoken(utterance.text)
     if pattern is None or len(text) > BACKCHANNEL_MAX_CHARS:
         return False
-    return not text or pattern.fullmatch(text) is not None
+    if not text:
+        return utterance.span.duration_ms < MURMUR_MAX_MS
+    return pattern.fullmatch(text) is not None
 
 
 def is_question(text: str) -> bool:

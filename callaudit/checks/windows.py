@@ -67,7 +67,9 @@ class Window(Parameters):
         agent = case.call.utterances_of(Role.AGENT)
         if not agent:
             return None
-        start_ms = agent[0].start_ms
+        start_ms = min(
+            [agent[0].start_ms, *(v.start_ms for v in case.call.voice_of(Role.AGENT)[:1])]
+        )
         end_ms = case.call.duration_ms
         if self.until_customer_turn is not None:
             customer = case.turns_of(Role.CUSTOMER)
@@ -76,7 +78,8 @@ class Window(Parameters):
                 end_ms = min(end_ms, limit_ms + TIME_TOLERANCE_MS)
         else:
             turns = case.turns_of(Role.AGENT)
-            end_ms = min(end_ms, turns[min(self.turns or 1, len(turns)) - 1].span.end_ms)
+            last = turns[min(self.turns or 1, len(turns)) - 1].span
+            end_ms = min(end_ms, last.end_ms)
         if self.seconds is not None:
             end_ms = min(end_ms, start_ms + round(self.seconds * 1000) + TIME_TOLERANCE_MS)
         return Span(start_ms, max(start_ms, end_ms))

@@ -11,7 +11,8 @@ One line per utterance, the role first; everything else is optional::
 
 Other lines say what else is heard: ``静音 20`` lets 20 s pass, ``音乐 00:10-00:40`` is hold music,
 ``回铃 5`` rings five times, ``忙音 3`` lasts 3 s, ``响度 坐席 00:10-00:13 -12`` sets the loudness
-in dBFS, ``结束 01:30`` the length of the recording. ``#`` begins a comment. Without times an
+in dBFS, ``结束 01:30`` the length of the recording, ``单声道`` that there is one channel in which
+the speakers were told apart by their voices. ``#`` begins a comment. Without times an
 utterance follows the one before after 0.5 s and lasts 0.2 s per character.
 """
 
@@ -26,6 +27,7 @@ from callaudit.calls import (
     LevelTrack,
     Recording,
     Role,
+    RoleSource,
     SignalEvent,
     Transcript,
     Utterance,
@@ -92,6 +94,7 @@ class _Writer:
     utterances: list[Utterance] = field(default_factory=list)
     voice: list[Voice] = field(default_factory=list)
     events: list[SignalEvent] = field(default_factory=list)
+    mono: bool = False
     loudness: list[tuple[Role, int, int, int]] = field(default_factory=list)
 
     def line(self, number: int, text: str) -> None:
@@ -103,6 +106,8 @@ class _Writer:
                 self._speech(role, rest, heard_well=head in _ROLES)
             elif head == "静音":
                 self.clock_ms += parse_time(rest)
+            elif head == "单声道":
+                self.mono = True
             elif head == "结束":
                 self.end_ms = parse_time(rest)
             elif head == "响度":
@@ -110,7 +115,7 @@ class _Writer:
             elif head in _SOUNDS:
                 self._sound(_SOUNDS[head], rest)
             else:
-                known = "、".join((*_ROLES, "静音", *_SOUNDS, "响度", "结束"))
+                known = "、".join((*_ROLES, "静音", *_SOUNDS, "响度", "单声道", "结束"))
                 raise ValueError(f"应以 {known} 开头，写的是 {head}")
         except ValueError as cause:
             raise DialogueError(number, str(cause)) from None
@@ -188,14 +193,15 @@ class _Writer:
         duration_ms = self.end_ms if self.end_ms is not None else max(ends, default=0) + PAUSE_MS
         duration_ms = max([duration_ms, *ends])
         ordered = sorted(self.utterances, key=lambda utterance: (utterance.start_ms, utterance.id))
-        roles = {voice.role for voice in self.voice}
+        known = Role.UNKNOWN not in {voice.role for voice in self.voice}
+        source: RoleSource = "separated" if self.mono and known else "transcript"
         return Transcript(
             recording=Recording(
                 None,
                 hashlib.sha256(text.encode()).hexdigest(),
                 duration_ms,
                 8000,
-                1 if Role.UNKNOWN in roles else 2,
+                1 if self.mono or not known else 2,
             ),
             utterances=tuple(
                 replace(utterance, id=index) for index, utterance in enumerate(ordered)
@@ -203,7 +209,7 @@ class _Writer:
             voice=tuple(sorted(self.voice, key=lambda voice: (voice.start_ms, voice.end_ms))),
             events=tuple(sorted(self.events, key=lambda event: event.start_ms)),
             levels=self._levels(duration_ms),
-            role_source="unknown" if Role.UNKNOWN in roles else "transcript",
+            role_source=source if known else "unknown",
         )
 
     def _levels(self, duration_ms: int) -> tuple[LevelTrack, ...]:

@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from callaudit.calls import CallTimeline, Outcome, Verdict
+from callaudit.calls import CallMetadata, CallTimeline, Outcome, Verdict
 from callaudit.checks import Case, Check, Finding, Knowledge, kinds
 from callaudit.checks.holds import HoldSettings
 from callaudit.checks.parameters import Parameters
@@ -37,14 +37,30 @@ class PerOccurrence(Parameters):
     cap: float | None = Field(default=None, gt=0, description="最多扣的分；不写为本条的全部分值")
 
 
+def _known_fields(value: object) -> object:
+    """Refuses metadata that nobody would ever read."""
+    if isinstance(value, dict):
+        known = CallMetadata.__dataclass_fields__
+        unknown = [str(name) for name in value if name not in known]
+        if unknown:
+            raise ValueError(f"没有元数据字段 {'、'.join(unknown)}，可用：{'、'.join(known)}")
+    return value
+
+
 class Example(Parameters):
     """A tiny dialogue with the verdict that it must get."""
 
     name: str = Field(default="", description="说明")
     expect: Literal["pass", "fail", "not_applicable", "uncertain"] = Field(description="应有的判定")
     dialogue: str = Field(min_length=1, description="对话，每行一句，坐席/客户开头")
-    metadata: dict[str, Any] = Field(default_factory=dict, description="通话元数据")
-    at: str | None = Field(default=None, description="依据所在的时段，如 00:31-00:54")
+    metadata: Annotated[CallMetadata, BeforeValidator(_known_fields)] = Field(
+        default=CallMetadata(), description="通话元数据"
+    )
+    at: str | None = Field(
+        default=None,
+        pattern=r"^[\d:.]+-[\d:.]+$",
+        description="依据所在的时段，如 00:31-00:54；容差半秒",
+    )
     points_lost: float | None = Field(default=None, ge=0, description="应扣的分")
 
 
