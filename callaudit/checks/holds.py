@@ -136,6 +136,7 @@ class _Block:
     announces: bool = False
     explicit: bool = False
     reassures: bool = False
+    stays: bool = False
     returns: bool = False
     listens: bool = False
 
@@ -216,7 +217,8 @@ class _Machine:
                     hits,
                     announces=announces,
                     explicit=announces and bool(phrases & explicit),
-                    reassures=bool(stays) and not returns,
+                    reassures=bool(phrases.intersection(settings.reassure)) and not returns,
+                    stays=bool(stays) and not returns,
                     returns=returns,
                     listens=not hits and is_backchannel(utterance),
                 )
@@ -293,7 +295,7 @@ class _Machine:
             block = self.blocks[index]
             if block.utterance is None:
                 doubtful = True
-            elif block.reassures or self._is_aside(index):
+            elif block.stays or self._is_aside(index):
                 gaps.append(self._gap(position, block.span.start_ms, doubtful))
                 answers.append(block.span)
                 position, doubtful = max(position, block.span.end_ms), False

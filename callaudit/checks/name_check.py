@@ -14,7 +14,7 @@ from callaudit.checks.case import Case
 from callaudit.checks.evidence import clock, of_hit, of_utterance
 from callaudit.checks.parameters import PhraseIds
 
-_SPELLS = re.compile(r"([一-龥]{2,4})的([一-龥])(?![一-龥]?的)")
+_SPELLS = re.compile(r"([一-龥]{2,4})的([一-龥])(?=[^一-龥]|[吗吧呢啊呀对是]|$)")
 
 
 class NameCheck(Check):
