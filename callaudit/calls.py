@@ -1,4 +1,4 @@
-"""The types that every stage of callaudit shares: what was heard in a call and what was judged of it.
+"""The types that every stage shares: what was heard in a call and what was judged of it.
 
 All of them are frozen. Times are integer milliseconds from the start of the recording, spans
 are half-open ``[start_ms, end_ms)``. ``None`` means "not known" or "not scored", never zero.
@@ -59,6 +59,7 @@ class Span:
 
     @property
     def duration_ms(self) -> int:
+        """Length of the span."""
         return self.end_ms - self.start_ms
 
     def overlap_ms(self, other: Span) -> int:
@@ -66,9 +67,11 @@ class Span:
         return max(0, min(self.end_ms, other.end_ms) - max(self.start_ms, other.start_ms))
 
     def overlaps(self, other: Span) -> bool:
+        """Whether the spans share at least a millisecond."""
         return self.start_ms < other.end_ms and other.start_ms < self.end_ms
 
     def contains(self, other: Span) -> bool:
+        """Whether the other span lies within this one."""
         return self.start_ms <= other.start_ms and other.end_ms <= self.end_ms
 
 
@@ -149,6 +152,7 @@ class Utterance:
 
     @property
     def span(self) -> Span:
+        """When it is."""
         return Span(self.start_ms, self.end_ms)
 
     @property
@@ -178,6 +182,7 @@ class SignalEvent:
 
     @property
     def span(self) -> Span:
+        """When it is."""
         return Span(self.start_ms, self.end_ms)
 
 
@@ -192,6 +197,7 @@ class Voice:
 
     @property
     def span(self) -> Span:
+        """When it is."""
         return Span(self.start_ms, self.end_ms)
 
 
@@ -364,6 +370,7 @@ class PhraseHit:
 
     @property
     def span(self) -> Span:
+        """When it is."""
         return Span(self.start_ms, self.end_ms)
 
 
@@ -377,18 +384,22 @@ class Turn:
 
     @property
     def start_ms(self) -> int:
+        """Start of its first utterance."""
         return self.utterances[0].start_ms
 
     @property
     def end_ms(self) -> int:
+        """End of its last utterance."""
         return max(utterance.end_ms for utterance in self.utterances)
 
     @property
     def span(self) -> Span:
+        """When it is."""
         return Span(self.start_ms, self.end_ms)
 
     @property
     def text(self) -> str:
+        """Its words, utterance after utterance."""
         return "".join(utterance.text for utterance in self.utterances)
 
 
@@ -408,14 +419,17 @@ class CallTimeline:
 
     @property
     def utterances(self) -> tuple[Utterance, ...]:
+        """Utterances of both roles, in order of start."""
         return self.transcript.utterances
 
     @property
     def duration_ms(self) -> int:
+        """Length of the recording."""
         return self.transcript.recording.duration_ms
 
     @property
     def span(self) -> Span:
+        """The whole recording."""
         return Span(0, self.duration_ms)
 
     @cached_property
@@ -457,9 +471,12 @@ class CallTimeline:
     @cached_property
     def _voice_by_role(self) -> dict[Role, tuple[Span, ...]]:
         spoken = self.transcript.voice or self.utterances
-        return {role: merge_spans(item.span for item in spoken if item.role == role) for role in Role}
+        return {
+            role: merge_spans(item.span for item in spoken if item.role == role) for role in Role
+        }
 
     def turns_of(self, role: Role) -> tuple[Turn, ...]:
+        """Turns of one role."""
         return tuple(turn for turn in self.turns if turn.role == role)
 
     def utterances_of(self, role: Role, window: Span | None = None) -> tuple[Utterance, ...]:
@@ -468,9 +485,7 @@ class CallTimeline:
         if window is None:
             return own
         first = max(0, bisect_left([utterance.start_ms for utterance in own], window.start_ms) - 1)
-        return tuple(
-            utterance for utterance in own[first:] if utterance.span.overlaps(window)
-        )
+        return tuple(utterance for utterance in own[first:] if utterance.span.overlaps(window))
 
     def voice_of(self, role: Role) -> tuple[Span, ...]:
         """When the role's voice was heard, understood or not; sorted and disjoint."""
@@ -493,6 +508,7 @@ class CallTimeline:
         return tuple(sorted(hits, key=lambda hit: (hit.start_ms, hit.end_ms, hit.phrase)))
 
     def events_of(self, *kinds: EventKind) -> tuple[SignalEvent, ...]:
+        """Sounds of any of the kinds."""
         return tuple(event for event in self.transcript.events if event.kind in kinds)
 
     def heard_share(self, role: Role, window: Span) -> float | None:
@@ -567,6 +583,7 @@ class Verdict:
 
     @property
     def decided(self) -> bool:
+        """Whether the verdict counts in the score."""
         return self.outcome in (Outcome.PASS, Outcome.FAIL)
 
 
@@ -624,6 +641,7 @@ class CallReport:
 
     @property
     def violations(self) -> tuple[Verdict, ...]:
+        """The verdicts that failed."""
         return tuple(verdict for verdict in self.verdicts if verdict.outcome == Outcome.FAIL)
 
     def __iter__(self) -> Iterator[Verdict]:

@@ -73,6 +73,7 @@ class UserError(CallAuditError):
 
     @property
     def message(self) -> str:
+        """The sentence without the list of problems."""
         return str(self.args[0])
 
 

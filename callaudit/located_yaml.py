@@ -1,6 +1,6 @@
-"""YAML files that people write (rulebooks, phrasebooks, profiles), read so that every mistake has a place.
+"""YAML files that people write, read so that every mistake has a place.
 
-The files are untrusted: size, depth, aliases, tags and duplicate keys are refused. Only plain
+Rulebooks, phrasebooks and profiles are read with it. The files are untrusted: size, depth, aliases, tags and duplicate keys are refused. Only plain
 strings, numbers, booleans and nulls of YAML 1.2 come out (``no``, ``on`` and ``1:30`` stay text).
 """
 
@@ -49,6 +49,7 @@ class LocatedYaml:
 
     @property
     def sha256(self) -> str:
+        """Hash of the text."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     def position(self, location: Location) -> tuple[int, int]:
@@ -58,6 +59,7 @@ class LocatedYaml:
         return self.positions.get(location, (1, 1))
 
     def problem(self, location: Location, message: str) -> Problem:
+        """A mistake at a value."""
         line, column = self.position(location)
         return Problem(self.path, line, column, message)
 
@@ -82,7 +84,8 @@ def read_yaml(path: Path, error: Callable[[str, tuple[Problem, ...]], UserError]
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as cause:
         line = raw[: cause.start].count(b"\n") + 1
-        raise error("文件不是 UTF-8 编码", (Problem(str(path), line, 1, "请另存为 UTF-8"),)) from None
+        problem = Problem(str(path), line, 1, "请另存为 UTF-8")
+        raise error("文件不是 UTF-8 编码", (problem,)) from None
     return parse_yaml(text, str(path), error)
 
 

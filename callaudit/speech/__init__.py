@@ -1,0 +1,1 @@
+"""Channels become utterances with roles: models, voice activity, recognition, confirmation."""

@@ -1,9 +1,9 @@
 """Was this phrase said? Comparing a phrase with the sound itself, by forced decoding.
 
-The recogniser writes down the likeliest sentence; a phrase that it misheard may be nearly as likely.
-So the phrase is put in place of the words that were heard where it may have been said, and the model
-is asked how probable the phrase's tokens are there, and how much the whole sentence gains or loses.
-Only candidates of the phonetic search are scored: the phrase list itself never reaches the
+The recogniser writes down the likeliest sentence; a phrase that it misheard may be nearly as
+likely. So the phrase is put in place of the words that were heard where it may have been said, and
+the model is asked how probable the phrase's tokens are there, and how much the whole sentence gains
+or loses. Only candidates of the phonetic search are scored: the phrase list itself never reaches the
 recogniser, which would make it hear what it is expected to hear.
 """
 
@@ -80,9 +80,7 @@ def measure(
     fits = []
     for first in range(0, len(candidates), _BATCH):
         some = candidates[first : first + _BATCH]
-        sentences = [
-            text[: one.start_char] + one.wording + text[one.end_char :] for one in some
-        ]
+        sentences = [text[: one.start_char] + one.wording + text[one.end_char :] for one in some]
         heard, *supposed = recogniser.score_texts(encoded, [text, *sentences])
         total_heard = sum(piece.log_probability for piece in heard)
         for candidate, pieces in zip(some, supposed, strict=True):

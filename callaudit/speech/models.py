@@ -53,7 +53,7 @@ def find_model(model: str | None, cache: Path) -> ModelFiles:
     Raises:
         ModelUnavailable: With one sentence on what is missing and how to get it.
     """
-    if model is None or model in (STARTER, "base") and starter_installed():
+    if model is None or (model in (STARTER, "base") and starter_installed()):
         return _starter(cache)
     folder = Path(model).expanduser()
     if folder.is_dir():

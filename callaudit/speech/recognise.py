@@ -26,7 +26,7 @@ from callaudit.audio.samples import Audio
 from callaudit.calls import ModelInfo, Span, Word
 from callaudit.errors import ModelUnavailable, TranscriptionFailed
 from callaudit.speech.allocator import tune_allocator
-from callaudit.speech.guards import compression_ratio, invented, loops, MAX_COMPRESSION_RATIO
+from callaudit.speech.guards import MAX_COMPRESSION_RATIO, compression_ratio, invented, loops
 from callaudit.speech.models import ModelFiles
 
 if TYPE_CHECKING:

@@ -131,7 +131,7 @@ def _spoken(segment: Any) -> Spoken:
 def ours(recogniser: Recogniser, channels: Sequence[Channel]) -> Heard:
     """callaudit: signals, voice activity and recognition, call after call."""
     by_call: dict[int, list[int]] = {}
-    for number, channel in enumerate(channels):
+    for number in range(len(channels)):
         by_call.setdefault(number // 2, []).append(number)
     heard: Heard = [[] for _ in channels]
     for numbers in by_call.values():

@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.verdicts [--calls DIR] [--keep DIR] [--misses]
 
-Prints, per rule, how often each outcome was intended and found, and the shares that matter: verdicts
-as intended, false failures, false auto-fails, uncertain where a decision was intended.
+Prints, per rule, how often each outcome was intended and found, and the shares that matter:
+verdicts as intended, false failures, false auto-fails, uncertain where a decision was intended.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from callaudit.audit import Auditor, AuditOptions
+from callaudit.audit import AuditOptions, Auditor
 from callaudit.calls import CallReport, Outcome, Transcript
 from callaudit.metadata import read_sidecar
 from callaudit.rulebook import load_rulebook
