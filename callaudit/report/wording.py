@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from callaudit.calls import CallReport, Outcome, Role, Scorecard
+
+if TYPE_CHECKING:
+    from callaudit.rulebook import Rulebook
 
 ROLES = {Role.AGENT: "坐席", Role.CUSTOMER: "客户", Role.UNKNOWN: "未知"}
 
@@ -62,6 +66,15 @@ class RuleNotes:
     categories: Mapping[str, str] = field(default_factory=dict)
     clauses: Mapping[str, str] = field(default_factory=dict)
     coaching: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rulebook: Rulebook) -> RuleNotes:
+        """What this rulebook has to add."""
+        return cls(
+            categories=dict(rulebook.categories),
+            clauses={name: clause.text for name, clause in rulebook.clauses.items()},
+            coaching={rule.id: rule.model.tip for rule in rulebook.rules if rule.model.tip},
+        )
 
     def category(self, name: str) -> str:
         """Title of a category."""

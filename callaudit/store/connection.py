@@ -77,11 +77,16 @@ class Store:
             StoreUnavailable: Like `open`, or there is no store yet.
         """
         store = cls(url)
-        if store._file is not None and not store._file.exists():
+        if not store.exists:
             raise StoreUnavailable(
                 f"审核库 {store.place} 还不存在；先用 callaudit batch run 文件夹 审核录音"
             )
         return cls.open(url)
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is anything to connect to; ``True`` for a server."""
+        return self._file is None or self._file.exists()
 
     def state(self) -> SchemaState:
         """Which schema the database has.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, insert, select, update
@@ -26,6 +26,9 @@ from callaudit.calls import (
 from callaudit.store import schema
 from callaudit.store.dialects import insert_once
 from callaudit.transcript_file import dump_transcript, load_transcript
+
+if TYPE_CHECKING:
+    from callaudit.rulebook import Rulebook
 
 FOUND = (Outcome.FAIL, Outcome.UNCERTAIN, Outcome.ERROR)
 """Outcomes that reports and queues search for."""
@@ -49,6 +52,19 @@ class RulebookRecord:
     categories: Mapping[str, str] = field(default_factory=dict)
     failing: frozenset[str] = frozenset({"不合格"})
     snapshot: bytes | None = None
+
+    @classmethod
+    def of(cls, rulebook: Rulebook) -> RulebookRecord:
+        """The record of a loaded rulebook; its lowest grade is the one that does not pass."""
+        return cls(
+            sha256=rulebook.sha256,
+            name=rulebook.id,
+            version=rulebook.version,
+            titles={rule.id: rule.model.title for rule in rulebook.rules},
+            categories=dict(rulebook.categories),
+            failing=frozenset({rulebook.grades[-1].name}),
+            snapshot=rulebook.snapshot.encode(),
+        )
 
 
 @dataclass(frozen=True)

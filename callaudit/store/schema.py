@@ -220,12 +220,13 @@ jobs = Table(
     Column("id", Key, primary_key=True),
     Column("key", String(80), nullable=False, unique=True),  # content hash, or path:HASH
     Column("path", Text, nullable=False),
-    Column("call_fields", JSON, nullable=False),
+    Column("metadata_sha256", Hash),
     Column("size_bytes", BigInteger, nullable=False),
     Column(
         "state", String(20), nullable=False, index=True
     ),  # waiting claimed done failed quarantined
     Column("attempts", Integer, nullable=False),
+    Column("not_before", UtcDateTime),
     Column("run_id", ForeignKey("runs.id")),
     Column("worker", String(300)),
     Column("lease_until", UtcDateTime),

@@ -1,0 +1,7 @@
+"""``python -m callaudit`` is the command ``callaudit``."""
+
+import sys
+
+from callaudit.cli import main
+
+sys.exit(main())

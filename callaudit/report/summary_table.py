@@ -1,0 +1,154 @@
+"""The table of a report on many calls, once for all formats: columns, headings, values.
+
+Values are plain numbers and texts; a mean stands next to the number of calls it rests on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from callaudit.metadata import SHANGHAI
+from callaudit.report.wording import clock
+from callaudit.summary.calls import JudgedCall
+from callaudit.summary.summarise import LEAST_RANKED, GroupSummary, RuleSummary, Summary
+
+Row = TypeVar("Row")
+
+Value = str | int | float | None
+Kind = Literal["text", "count", "score", "share"]
+"""``score``: 0–100 with one decimal; ``share``: 0–1, shown as a percentage."""
+
+GROUP_NAMES = {"agent": "坐席", "team": "班组", "day": "日期"}
+TITLES = {"agent": "坐席评分报告", "team": "班组评分报告", "day": "每日评分报告"}
+
+SMALL_SAMPLE = f"评分通话少于 {LEAST_RANKED} 通的不排名次"
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[Row]):
+    """A column: heading, kind of value, how to get it."""
+
+    heading: str
+    kind: Kind
+    value: Callable[[Row], Value]
+    wide: bool = False
+
+
+def group_columns(summary: Summary) -> list[Column[GroupSummary]]:
+    """Columns of the table of groups."""
+    columns: list[Column[GroupSummary]] = []
+    if summary.by != "day":
+        columns.append(Column("名次", "count", lambda group: group.rank))
+    columns.append(Column(GROUP_NAMES[summary.by], "text", lambda group: group.key))
+    if summary.by == "agent":
+        columns.append(Column("班组", "text", lambda group: group.team))
+    columns += [
+        Column("通话数", "count", lambda group: group.calls),
+        Column("评分通话", "count", lambda group: group.score.n),
+        Column("平均分", "score", lambda group: group.score.value),
+        Column("95%下限", "score", lambda group: group.score.low),
+        Column("95%上限", "score", lambda group: group.score.high),
+        Column("最低分", "score", lambda group: group.score.minimum),
+        Column("最高分", "score", lambda group: group.score.maximum),
+        Column("合格率", "share", lambda group: group.passed.value),
+        Column("一票否决", "count", lambda group: group.auto_failed),
+        Column("待复核通话", "count", lambda group: group.to_review),
+        Column("违规次数", "count", lambda group: group.violations),
+    ]
+    columns += [
+        Column(f"{category.title}得分率", "score", _category(category.category))
+        for category in summary.total.categories
+    ]
+    columns.append(Column("最常违反", "text", most_broken, wide=True))
+    return columns
+
+
+def rule_columns() -> list[Column[RuleSummary]]:
+    """Columns of the table of rules."""
+    return [
+        Column("规则", "text", lambda rule: rule.title, wide=True),
+        Column("编号", "text", lambda rule: rule.rule),
+        Column("可判定通话", "count", lambda rule: rule.failed.n),
+        Column("违规通话", "count", lambda rule: rule.failed.count),
+        Column("违规率", "share", lambda rule: rule.failed.value),
+        Column("待复核通话", "count", lambda rule: rule.uncertain),
+        Column("得分率平均", "score", lambda rule: rule.points.value),
+        Column("得分率最低", "score", lambda rule: rule.points.minimum),
+        Column("得分率最高", "score", lambda rule: rule.points.maximum),
+    ]
+
+
+def review_columns() -> list[Column[JudgedCall]]:
+    """Columns of the table of calls that a person should look at first."""
+    return [
+        Column("通话", "text", lambda call: call.call_id),
+        Column("坐席", "text", lambda call: call.agent),
+        Column("班组", "text", lambda call: call.team),
+        Column("时间", "text", _moment),
+        Column("时长", "text", lambda call: clock(call.duration_ms)),
+        Column("得分", "score", lambda call: call.percent),
+        Column("等级", "text", lambda call: call.grade or "未评"),
+        Column("原因", "text", why_review, wide=True),
+    ]
+
+
+def most_broken(group: GroupSummary, most: int = 3) -> str:
+    """The rules that were broken most often, with their counts."""
+    broken = sorted(
+        (rule for rule in group.rules if rule.failed.count),
+        key=lambda rule: (-rule.failed.count, rule.rule),
+    )
+    return "；".join(
+        f"{rule.title}（{rule.failed.count}/{rule.failed.n}）" for rule in broken[:most]
+    )
+
+
+def why_review(call: JudgedCall) -> str:
+    """Why a person should look at a call."""
+    reasons = []
+    if call.auto_failed:
+        reasons.append("一票否决")
+    if call.reviews:
+        reasons.append(f"{call.reviews} 项无法自动判定")
+    if call.percent is None:
+        reasons.append("没有可判定的规则")
+    return "，".join(reasons)
+
+
+def shown(kind: Kind, value: Value) -> str:
+    """A value as a person reads it."""
+    if value is None:
+        return "—"
+    if kind == "score":
+        return f"{value:.1f}"
+    if kind == "share":
+        return f"{100 * float(value):.1f}%"
+    return str(value)
+
+
+def plain(kind: Kind, value: Value) -> Value:
+    """A value as a program reads it: rounded, never a formatted text."""
+    if isinstance(value, float):
+        return round(value, 4 if kind == "share" else 1)
+    return value
+
+
+def rows_of(columns: Sequence[Column[Row]], items: Sequence[Row]) -> list[list[Value]]:
+    """The values of a table."""
+    return [[column.value(item) for column in columns] for item in items]
+
+
+def _category(name: str) -> Callable[[GroupSummary], Value]:
+    def value(group: GroupSummary) -> Value:
+        found = [item for item in group.categories if item.category == name]
+        return found[0].points.value if found else None
+
+    return value
+
+
+def _moment(call: JudgedCall) -> str:
+    if call.started_at is None:
+        return ""
+    return call.started_at.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")

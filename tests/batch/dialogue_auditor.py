@@ -1,0 +1,135 @@
+"""An auditor whose recordings are dialogues in text files, judged by two rules of thumb.
+
+Hearing and judging proper have their own tests; here it must only be cheap. Some first lines
+make it behave badly, as recordings of the real world do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from callaudit.batch.worker import Auditing
+from callaudit.calls import (
+    CallMetadata,
+    CallReport,
+    CallTimeline,
+    CategoryScore,
+    Evidence,
+    ModelInfo,
+    Outcome,
+    Provenance,
+    Role,
+    Scorecard,
+    Transcript,
+    Verdict,
+)
+from callaudit.errors import EmptyAudio, ModelUnavailable
+from callaudit.rulebook.dialogue import parse_dialogue
+
+MODEL = ModelInfo("dialogue", "9" * 64, "text")
+
+
+@dataclass(frozen=True)
+class DialogueAuditors:
+    """Makes the auditor in the worker.
+
+    Attributes:
+        folder: Where each heard recording leaves a mark, so that tests can count.
+        model: Whether there is a model.
+        delay_s: How long hearing takes.
+        rulebook_sha256: What the verdicts are said to be judged by.
+    """
+
+    folder: Path
+    model: bool = True
+    delay_s: float = 0.0
+    rulebook_sha256: str = "c" * 64
+
+    def __call__(self) -> Auditing:
+        return DialogueAuditor(self)
+
+
+class DialogueAuditor:
+    def __init__(self, made_by: DialogueAuditors) -> None:
+        self._made_by = made_by
+
+    def prepare(self) -> None:
+        if not self._made_by.model:
+            raise ModelUnavailable("没有模型")
+
+    def transcribe(self, path: Path, metadata: CallMetadata) -> Transcript:
+        data = path.read_bytes()
+        self._mark(path)
+        text = data.decode()
+        time.sleep(self._made_by.delay_s)
+        match text.partition("\n")[0]:
+            case "#EMPTY":
+                raise EmptyAudio(f"{path}：文件是空的")
+            case "#KILL":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "#BUG":
+                raise ZeroDivisionError("a bug")
+            case "#HANG":
+                time.sleep(3600)
+            case "#NOMODEL":
+                raise ModelUnavailable("模型坏了")
+        transcript = parse_dialogue(text)
+        recording = replace(
+            transcript.recording, path=str(path), sha256=hashlib.sha256(data).hexdigest()
+        )
+        return replace(transcript, recording=recording, model=MODEL)
+
+    def judge(self, transcript: Transcript, metadata: CallMetadata, call_id: str) -> CallReport:
+        verdicts = (
+            _verdict("opening-greeting", "您好" in transcript.utterances[0].text, transcript, 10),
+            _verdict(
+                "forbidden-rude",
+                not any("有完没完" in item.text for item in transcript.utterances),
+                transcript,
+                20,
+                auto_fail=True,
+            ),
+        )
+        lost = sum(verdict.points_lost or 0 for verdict in verdicts)
+        auto = tuple(verdict.rule for verdict in verdicts if verdict.auto_fail)
+        return CallReport(
+            call_id,
+            CallTimeline(transcript, metadata),
+            verdicts,
+            Scorecard(
+                30 - lost,
+                30,
+                round(100 * (30 - lost) / 30, 1),
+                "不合格" if auto or lost > 12 else "合格",
+                auto,
+                (),
+                {"all": CategoryScore(30 - lost, 30)},
+            ),
+            Provenance("0", "thumb", "1", self._made_by.rulebook_sha256, MODEL, "d" * 64),
+        )
+
+    def _mark(self, path: Path) -> None:
+        with (self._made_by.folder / "heard.log").open("a") as file:
+            file.write(f"{path.name}\n")
+
+
+def _verdict(
+    rule: str, kept: bool, transcript: Transcript, points: float, *, auto_fail: bool = False
+) -> Verdict:
+    return Verdict(
+        rule=rule,
+        title=rule,
+        clauses=("7.4.2",),
+        category="all",
+        outcome=Outcome.PASS if kept else Outcome.FAIL,
+        points_lost=0 if kept else points,
+        points_max=points,
+        reason="合格" if kept else "不合格",
+        evidence=(Evidence(0, transcript.recording.duration_ms, Role.AGENT),),
+        auto_fail=auto_fail and not kept,
+    )
