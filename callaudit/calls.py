@@ -271,7 +271,7 @@ class Transcript:
         role_confidence: 0–1 for inferred roles, else ``None``.
         acoustic: Phrase scores against the sound.
         dropped: Hypotheses that were thrown away, counted by reason (``prompt_echo``, ``loop``, …).
-        warnings: Chinese sentences on what is odd about the recording (fake stereo, dead channel, …).
+        warnings: Chinese sentences on what is odd about the recording (fake stereo, …).
         model: ``None`` for a transcript that was not made by callaudit.
     """
 
@@ -469,6 +469,13 @@ class CallTimeline:
         }
 
     @cached_property
+    def _starts_by_role(self) -> dict[Role, list[int]]:
+        return {
+            role: [utterance.start_ms for utterance in own]
+            for role, own in self._utterances_by_role.items()
+        }
+
+    @cached_property
     def _voice_by_role(self) -> dict[Role, tuple[Span, ...]]:
         spoken = self.transcript.voice or self.utterances
         return {
@@ -484,8 +491,12 @@ class CallTimeline:
         own = self._utterances_by_role[role]
         if window is None:
             return own
-        first = max(0, bisect_left([utterance.start_ms for utterance in own], window.start_ms) - 1)
-        return tuple(utterance for utterance in own[first:] if utterance.span.overlaps(window))
+        starts = self._starts_by_role[role]
+        first = max(0, bisect_left(starts, window.start_ms) - 1)
+        last = bisect_left(starts, window.end_ms)
+        return tuple(
+            utterance for utterance in own[first:last] if utterance.end_ms > window.start_ms
+        )
 
     def voice_of(self, role: Role) -> tuple[Span, ...]:
         """When the role's voice was heard, understood or not; sorted and disjoint."""
