@@ -1,7 +1,8 @@
 """YAML files that people write, read so that every mistake has a place.
 
-Rulebooks, phrasebooks and profiles are read with it. The files are untrusted: size, depth, aliases, tags and duplicate keys are refused. Only plain
-strings, numbers, booleans and nulls of YAML 1.2 come out (``no``, ``on`` and ``1:30`` stay text).
+Rulebooks, phrasebooks and profiles are read with it. The files are untrusted: size, depth, aliases,
+tags and duplicate keys are refused. Only plain strings, numbers, booleans and nulls of YAML 1.2 come
+out (``no``, ``on`` and ``1:30`` stay text).
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 The recogniser writes down the likeliest sentence; a phrase that it misheard may be nearly as
 likely. So the phrase is put in place of the words that were heard where it may have been said, and
 the model is asked how probable the phrase's tokens are there, and how much the whole sentence gains
-or loses. Only candidates of the phonetic search are scored: the phrase list itself never reaches the
-recogniser, which would make it hear what it is expected to hear.
+or loses. Only candidates of the phonetic search are scored: the phrase list itself never reaches
+the recogniser, which would make it hear what it is expected to hear.
 """
 
 from __future__ import annotations

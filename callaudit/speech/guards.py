@@ -15,7 +15,8 @@ MAX_COMPRESSION_RATIO = 2.4
 """Above this, text repeats itself (Whisper paper, section 4.5)."""
 
 _NOT_TEXT = re.compile(r"[^\w]+")
-_LOOP = re.compile(r"(.{1,8}?)\1{4,}")
+# People do say 对对对对对, and numbers have runs of one digit; a stuck decoder goes on and on.
+_LOOP = re.compile(r"(\D)\1{7,}|(\d)\2{11,}|(\D{2,8}?)\3{4,}")
 _CREDITS = re.compile(
     r"字幕(?:by|由|製作|制作|组|志愿者|提供)|字幕.{0,6}索兰娅|amara\.?org|明镜(?:与点点|需要您|火拍)"
     r"|(?:请不吝|不吝)点赞|点赞.{0,4}(?:订阅|转发|打赏)|订阅.{0,6}(?:频道|按钮|转发)"
@@ -53,7 +54,7 @@ def invented(text: str, prompt: str, duration_ms: int) -> str | None:
 
 
 def loops(text: str) -> bool:
-    """Whether text repeats itself as a stuck decoder does (5 times or more)."""
+    """Whether text repeats itself as a stuck decoder does."""
     bare = _NOT_TEXT.sub("", text)
     return bool(_LOOP.search(bare)) or compression_ratio(text) > MAX_COMPRESSION_RATIO
 
