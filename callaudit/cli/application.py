@@ -11,8 +11,13 @@ from typing import Annotated
 
 import typer
 
-from callaudit.cli import batch, check, doctor, report, rules, transcribe
+from callaudit.cli.batch import register as register_batch
+from callaudit.cli.check import register as register_check
 from callaudit.cli.chinese import ChineseGroup, usage_sentence
+from callaudit.cli.doctor import register as register_doctor
+from callaudit.cli.report import register as register_report
+from callaudit.cli.rules import register as register_rules
+from callaudit.cli.transcribe import register as register_transcribe
 from callaudit.errors import CallAuditError
 
 INTERRUPTED = 130
@@ -30,12 +35,12 @@ app = typer.Typer(
     epilog="退出码：0 全部审核且没有达到 --fail-on 的通话；1 有通话达到；2 用法、设置或规则书有误；"
     "3 有录音无法审核；4 模型、审核库或机器的问题；130 被中断。",
 )
-check.register(app)
-transcribe.register(app)
-batch.register(app)
-report.register(app)
-rules.register(app)
-doctor.register(app)
+register_check(app)
+register_transcribe(app)
+register_batch(app)
+register_report(app)
+register_rules(app)
+register_doctor(app)
 
 
 @app.callback()

@@ -9,7 +9,7 @@ from callaudit.report.summary_table import (
     GROUP_NAMES,
     SMALL_SAMPLE,
     TITLES,
-    group_columns,
+    compact_columns,
     review_columns,
     rows_of,
     shown,
@@ -17,7 +17,7 @@ from callaudit.report.summary_table import (
 from callaudit.summary.statistics import Mean
 from callaudit.summary.summarise import GroupSummary, Summary
 
-PLOT_LEFT, PLOT_RIGHT = 130.0, 700.0
+PLOT_LEFT, PLOT_RIGHT = 110.0, 850.0
 BAR_STEP, BAR_HEIGHT = 26.0, 14.0
 TREND_WIDTH, TREND_HEIGHT, TREND_MARGIN = 1000.0, 190.0, 40.0
 MOST_BARS = 60
@@ -65,7 +65,7 @@ def render_summary(summary: Summary, period: str = "") -> str:
         summary: The report.
         period: Which calls, in words.
     """
-    columns = group_columns(summary)
+    columns = compact_columns(summary)
     reviews = review_columns()
     return render_page(
         "summary.html",

@@ -65,6 +65,27 @@ def group_columns(summary: Summary) -> list[Column[GroupSummary]]:
     return columns
 
 
+def compact_columns(summary: Summary) -> list[Column[GroupSummary]]:
+    """The same table for a page: ranges in one column each, categories left to their own table."""
+    columns = group_columns(summary)
+    by_heading = {column.heading: column for column in columns}
+    kept = [
+        by_heading[name]
+        for name in ("名次", GROUP_NAMES[summary.by], "班组", "通话数", "评分通话", "平均分")
+        if name in by_heading
+    ]
+    kept += [
+        Column("95%区间", "text", lambda group: _range(group.score.low, group.score.high)),
+        Column("最低–最高", "text", lambda group: _range(group.score.minimum, group.score.maximum)),
+    ]
+    rest = ("合格率", "一票否决", "待复核通话", "违规次数", "最常违反")
+    return [*kept, *(by_heading[name] for name in rest)]
+
+
+def _range(low: float | None, high: float | None) -> str | None:
+    return None if low is None or high is None else f"{low:.1f}–{high:.1f}"
+
+
 def rule_columns() -> list[Column[RuleSummary]]:
     """Columns of the table of rules."""
     return [
