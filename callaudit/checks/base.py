@@ -11,12 +11,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, get_args
+from typing import ClassVar, Literal, get_args
 
-from callaudit.calls import Evidence, Outcome
+from callaudit.calls import Evidence, Outcome, Role
 from callaudit.checks.case import Case
 from callaudit.checks.conditions import Condition
-from callaudit.checks.parameters import Parameters, phrase_ids_of
+from callaudit.checks.parameters import Parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,20 @@ def failed(
     return Finding(Outcome.FAIL, reason, evidence, min(1.0, max(0.0, share)), occurrences)
 
 
+@dataclass(frozen=True, slots=True)
+class PhraseUse:
+    """What a check uses some phrases for.
+
+    Attributes:
+        sense: ``required`` and ``banned`` contradict each other for the same phrase.
+        role: Who must say them to count.
+    """
+
+    sense: Literal["required", "banned", "trigger"]
+    phrases: tuple[str, ...]
+    role: Role
+
+
 class Check(Parameters):
     """Base of all kinds of checks.
 
@@ -72,6 +86,9 @@ class Check(Parameters):
         when: The rule applies only if this holds.
         unless: The rule does not apply if this holds.
     """
+
+    may_auto_fail: ClassVar[bool] = True
+    """Whether a rule of this kind may fail a whole call; what prosody or statistics say may not."""
 
     needs_roles: ClassVar[bool] = True
     """Whether the kind judges who said something; without roles it is then ``uncertain``."""
@@ -84,9 +101,9 @@ class Check(Parameters):
         """Decides the call, conditions apart. A pure function of the case."""
         raise NotImplementedError
 
-    def phrase_ids(self) -> frozenset[str]:
-        """Ids of all phrases that the parameters name, for the rulebook's lint."""
-        return phrase_ids_of(self)
+    def uses(self) -> tuple[PhraseUse, ...]:
+        """What the parameters use phrases for, as far as lint should know."""
+        return ()
 
     def judge(self, case: Case) -> Finding:
         """Decides the call; see the module's docstring for the order."""

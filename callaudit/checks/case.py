@@ -10,7 +10,8 @@ from typing import Literal, Protocol
 from callaudit.calls import CallTimeline, Evidence, PhraseHit, Role, Span, Utterance, merge_spans
 from callaudit.checks.conditions import Answer, FactName
 from callaudit.checks.evidence import ROLE_NAMES, shorten
-from callaudit.checks.holds import Hold, HoldSettings, deduce_holds
+from callaudit.checks.hold_machine import deduce_holds
+from callaudit.checks.holds import Hold, HoldSettings
 from callaudit.checks.intervals import crop, subtract, total_ms
 from callaudit.checks.scenario import ScenarioSettings, deduce_scenario
 from callaudit.checks.talk import TalkTurn, spoken, talk_turns
@@ -22,6 +23,9 @@ counts as missing."""
 
 MAX_UNHEARD_MS = 1500
 """…and no single stretch of voice as long as this may have been lost: a sentence fits into it."""
+
+SURE_SIMILARITY = 0.92
+"""Phonetic similarity below which words may be others that sound alike (有办法, 没办法)."""
 
 MURMUR_MIN_MS = 700
 """Shorter voice without text is breath or noise, not a turn."""
@@ -231,9 +235,11 @@ class Case:
     def sure(self, hit: PhraseHit) -> bool:
         """Whether a hit is good enough to base an accusation on.
 
-        What merely sounds alike in an utterance that was heard badly is not.
+        What merely sounds alike is not, when it was heard badly or not all syllables agree.
         """
-        return hit.certain and (hit.method == "exact" or self.trusted(hit))
+        if hit.method == "phonetic" and (hit.score < SURE_SIMILARITY or not self.trusted(hit)):
+            return False
+        return hit.certain
 
     def trusted(self, hit: PhraseHit) -> bool:
         """Whether the utterance of a hit was heard well."""

@@ -9,7 +9,15 @@ from pydantic import Field
 from typing_extensions import override
 
 from callaudit.calls import Evidence, PhraseHit, Role, Span, Utterance
-from callaudit.checks.base import Check, Finding, failed, not_applicable, passed, uncertain
+from callaudit.checks.base import (
+    Check,
+    Finding,
+    PhraseUse,
+    failed,
+    not_applicable,
+    passed,
+    uncertain,
+)
 from callaudit.checks.case import Case
 from callaudit.checks.digits import all_digits, digit_runs, in_common
 from callaudit.checks.evidence import clock, of_hit, of_utterance
@@ -43,6 +51,10 @@ class Dictation(Check):
     staff_number: PhraseIds = ()
     min_digits: int = Field(default=5, ge=3)
     turns_before: int = Field(default=2, ge=0)
+
+    @override
+    def uses(self) -> tuple[PhraseUse, ...]:
+        return (PhraseUse("required", self.request, Role.AGENT),)
 
     @override
     def examine(self, case: Case) -> Finding:

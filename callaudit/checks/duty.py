@@ -8,7 +8,15 @@ from pydantic import Field
 from typing_extensions import override
 
 from callaudit.calls import Evidence, Outcome, PhraseHit, Role, Span
-from callaudit.checks.base import Check, Finding, failed, not_applicable, passed, uncertain
+from callaudit.checks.base import (
+    Check,
+    Finding,
+    PhraseUse,
+    failed,
+    not_applicable,
+    passed,
+    uncertain,
+)
 from callaudit.checks.case import MIN_HEARD, Case
 from callaudit.checks.evidence import clock, of_hit, of_time, of_utterance
 from callaudit.checks.parameters import Parameters, PhraseIds
@@ -88,6 +96,12 @@ class Duty(Check):
     responses: tuple[Response, ...] = Field(min_length=1)
     min_heard: float = Field(default=MIN_HEARD, ge=0, le=1)
     min_trigger_heard: float = Field(default=0.4, ge=0, le=1)
+
+    @override
+    def uses(self) -> tuple[PhraseUse, ...]:
+        responses = (PhraseUse("required", r.phrases, Role.AGENT) for r in self.responses)
+        trigger = PhraseUse("trigger", self.trigger.phrases, Role(self.trigger.role))
+        return (trigger, *responses)
 
     @override
     def examine(self, case: Case) -> Finding:

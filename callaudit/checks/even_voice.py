@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from typing_extensions import override
@@ -31,6 +31,8 @@ class EvenVoice(Check):
         louder_db: 12
         min_seconds: 1.5
     """
+
+    may_auto_fail: ClassVar[bool] = False
 
     kind: Literal["even_voice"]
     louder_db: float = Field(default=12, gt=0)

@@ -8,7 +8,15 @@ from pydantic import Field
 from typing_extensions import override
 
 from callaudit.calls import Outcome, PhraseHit, Role, Span
-from callaudit.checks.base import Check, Finding, failed, not_applicable, passed, uncertain
+from callaudit.checks.base import (
+    Check,
+    Finding,
+    PhraseUse,
+    failed,
+    not_applicable,
+    passed,
+    uncertain,
+)
 from callaudit.checks.case import Case
 from callaudit.checks.evidence import clock, of_hit, of_time
 from callaudit.checks.leakage import Speaker, who_really_spoke
@@ -51,6 +59,16 @@ class Forbidden(Check):
     within: Window = Window()
     excuse: Excuse | None = None
     min_heard: float = Field(default=0.6, ge=0, le=1)
+
+    @override
+    def uses(self) -> tuple[PhraseUse, ...]:
+        role = Role(self.role)
+        uses = [PhraseUse("banned", self.phrases, role)]
+        if self.excuse is not None:
+            uses.append(PhraseUse("required", self.excuse.phrases, role))
+        if self.within.after:
+            uses.append(PhraseUse("trigger", self.within.after, Role(self.within.after_role)))
+        return tuple(uses)
 
     @override
     def examine(self, case: Case) -> Finding:

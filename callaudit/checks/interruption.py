@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from typing_extensions import override
@@ -31,6 +31,8 @@ class Interruption(Check):
         kind: interruption
         max_times: 2
     """
+
+    may_auto_fail: ClassVar[bool] = False
 
     kind: Literal["interruption"]
     overlap_seconds: float = Field(default=0.5, gt=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from typing_extensions import override
@@ -30,6 +30,8 @@ class Language(Check):
         kind: language
         min_confidence: 0.45
     """
+
+    may_auto_fail: ClassVar[bool] = False
 
     kind: Literal["language"]
     min_seconds: float = Field(default=10, gt=0)

@@ -9,7 +9,15 @@ from typing import Literal
 from typing_extensions import override
 
 from callaudit.calls import Evidence, Role, Utterance
-from callaudit.checks.base import Check, Finding, failed, not_applicable, passed, uncertain
+from callaudit.checks.base import (
+    Check,
+    Finding,
+    PhraseUse,
+    failed,
+    not_applicable,
+    passed,
+    uncertain,
+)
 from callaudit.checks.case import Case
 from callaudit.checks.evidence import clock, of_hit, of_utterance
 from callaudit.checks.parameters import PhraseIds
@@ -37,6 +45,10 @@ class NameCheck(Check):
     phrases: PhraseIds = ()
     asks: PhraseIds = ()
     words: tuple[str, ...] = ()
+
+    @override
+    def uses(self) -> tuple[PhraseUse, ...]:
+        return (PhraseUse("banned", self.phrases, Role.AGENT),)
 
     @override
     def examine(self, case: Case) -> Finding:

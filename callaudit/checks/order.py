@@ -8,7 +8,15 @@ from pydantic import Field
 from typing_extensions import override
 
 from callaudit.calls import PhraseHit, Role, Span
-from callaudit.checks.base import Check, Finding, failed, not_applicable, passed, uncertain
+from callaudit.checks.base import (
+    Check,
+    Finding,
+    PhraseUse,
+    failed,
+    not_applicable,
+    passed,
+    uncertain,
+)
 from callaudit.checks.case import Case
 from callaudit.checks.evidence import clock, of_hit
 from callaudit.checks.parameters import Parameters, PhraseIds
@@ -57,6 +65,11 @@ class Order(Check):
     then: tuple[Item, ...] = Field(min_length=1)
     compare: Literal["first", "last"] = "first"
     together: bool = False
+
+    @override
+    def uses(self) -> tuple[PhraseUse, ...]:
+        role = Role(self.role)
+        return tuple(PhraseUse("required", item.phrases, role) for item in (self.first, *self.then))
 
     @override
     def examine(self, case: Case) -> Finding:

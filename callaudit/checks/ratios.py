@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from typing_extensions import override
@@ -35,6 +35,8 @@ class Honorific(Check):
         min_count: 5
         max_share: 0.3
     """
+
+    may_auto_fail: ClassVar[bool] = False
 
     kind: Literal["honorific"]
     min_count: int = Field(default=5, ge=1)
@@ -87,6 +89,8 @@ class Fillers(Check):
         sounds: [嗯, 呃, 额]
         words: [那个, 就是说]
     """
+
+    may_auto_fail: ClassVar[bool] = False
 
     kind: Literal["fillers"]
     max_per_minute: float = Field(default=8, gt=0)

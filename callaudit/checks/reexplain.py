@@ -8,7 +8,15 @@ from pydantic import Field
 from typing_extensions import override
 
 from callaudit.calls import Evidence, PhraseHit, Role, Span
-from callaudit.checks.base import Check, Finding, failed, not_applicable, passed, uncertain
+from callaudit.checks.base import (
+    Check,
+    Finding,
+    PhraseUse,
+    failed,
+    not_applicable,
+    passed,
+    uncertain,
+)
 from callaudit.checks.case import MIN_HEARD, Case
 from callaudit.checks.evidence import clock, of_hit
 from callaudit.checks.parameters import PhraseIds
@@ -38,6 +46,14 @@ class Reexplain(Check):
     again: PhraseIds = Field(min_length=1)
     explain: PhraseIds = ()
     min_chars: int = Field(default=8, ge=1)
+
+    @override
+    def uses(self) -> tuple[PhraseUse, ...]:
+        return (
+            PhraseUse("required", self.question, Role.AGENT),
+            PhraseUse("trigger", self.unclear, Role.CUSTOMER),
+            PhraseUse("required", self.again, Role.AGENT),
+        )
 
     @override
     def examine(self, case: Case) -> Finding:

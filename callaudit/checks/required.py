@@ -8,7 +8,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from callaudit.calls import Evidence, Role, Span
-from callaudit.checks.base import Check, Finding, failed, passed, uncertain
+from callaudit.checks.base import Check, Finding, PhraseUse, failed, passed, uncertain
 from callaudit.checks.case import MIN_HEARD, Case, Sighting
 from callaudit.checks.evidence import clock, of_hit, of_time
 from callaudit.checks.parameters import Parameters, PhraseIds
@@ -56,6 +56,11 @@ class Required(Check):
     within: Window = Window()
     parts: tuple[Part, ...] = Field(min_length=1)
     min_heard: float = Field(default=MIN_HEARD, ge=0, le=1)
+
+    @override
+    def uses(self) -> tuple[PhraseUse, ...]:
+        role = Role(self.role)
+        return tuple(PhraseUse("required", part.phrases, role) for part in self.parts)
 
     @override
     def examine(self, case: Case) -> Finding:

@@ -11,9 +11,8 @@ from pydantic import Field
 from callaudit.calls import Evidence, PhraseHit, Role, Utterance
 from callaudit.checks.conditions import FACT_NAMES, Answer, FactName
 from callaudit.checks.evidence import ROLE_NAMES, clock, of_hit, of_time, of_utterance
-from callaudit.checks.holds import asks_customer
 from callaudit.checks.parameters import Parameters, PhraseIds
-from callaudit.checks.talk import is_backchannel, spoken
+from callaudit.checks.talk import asks_customer, is_backchannel, spoken
 
 if TYPE_CHECKING:
     from callaudit.checks.case import Case
@@ -177,7 +176,7 @@ def _cut_off(case: Case) -> Answer:
             f"客户中途离开，坐席询问后无人应答 @{clock(asked[-1].start_ms)}",
             (of_hit(asked[-1]),),
         )
-    if case.holds and case.holds[-1].returned is None:
+    if case.holds and case.holds[-1].unfinished:
         return Answer(
             True,
             f"等待中通话断开 @{clock(case.holds[-1].span.end_ms)}",

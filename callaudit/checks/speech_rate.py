@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from typing_extensions import override
@@ -33,6 +33,8 @@ class SpeechRate(Check):
         hears_badly: [customer-hears-badly]
         slow_max: 260
     """
+
+    may_auto_fail: ClassVar[bool] = False
 
     kind: Literal["speech_rate"]
     min_rate: float = Field(default=120, gt=0)

@@ -26,6 +26,11 @@ _BACKCHANNEL = {
 }
 _QUESTION = re.compile(r"[？?]\s*$|(?:吗|呢|什么|多少|哪里|哪儿|是不是|对吧|好不好)[。！!，,\s]*$")
 
+_ASKS_CUSTOMER = re.compile(
+    "(?:请|麻烦)您?(?:再|先)?(?:讲|说|提供|报|告诉|描述|记|留|看|检查|找)|您(?:说|讲|请讲|请说)[。！，]?$"
+)
+_CALLING = re.compile("喂|你好|您好|在吗|在不在|还在|有人|人呢|听见|听得到|怎么没")
+
 BACKCHANNEL_MAX_CHARS = 8
 MURMUR_MAX_MS = 1000
 """Voice without text that is no longer than this is taken for a 嗯."""
@@ -50,6 +55,17 @@ def is_backchannel(utterance: Utterance) -> bool:
 def is_question(text: str) -> bool:
     """Whether a sentence waits for an answer."""
     return _QUESTION.search(text) is not None
+
+
+def asks_customer(text: str) -> bool:
+    """Whether the agent's words wait for the customer to say or do something."""
+    return is_question(text) or _ASKS_CUSTOMER.search(text) is not None
+
+
+def is_calling(utterance: Utterance) -> bool:
+    """喂？在吗？: a customer who waits, not one who talks."""
+    text = spoken(utterance.text)
+    return len(text) <= 10 and _CALLING.search(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

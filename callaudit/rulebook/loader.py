@@ -27,22 +27,12 @@ from callaudit.rulebook.model import (
     Rule,
     Rulebook,
     RulebookModel,
-    RuleModel,
 )
 from callaudit.rulebook.resources import shipped_rulebook
 
 MAX_EXTENDS = 5
 
 Model = TypeVar("Model", bound=BaseModel)
-
-
-@dataclass(frozen=True)
-class _Placed:
-    """A rule with the place it was written at."""
-
-    model: RuleModel
-    document: LocatedYaml
-    location: Location
 
 
 @dataclass(frozen=True)
@@ -65,7 +55,7 @@ class _Draft:
     grades: tuple[GradeModel, ...]
     holds: HoldSettings
     scenario: ScenarioSettings
-    rules: tuple[_Placed, ...]
+    rules: tuple[Rule, ...]
 
 
 def load_rulebook(path: Path | None = None) -> Rulebook:
@@ -111,14 +101,14 @@ class _Loader:
             title=draft.title,
             sha256=hashlib.sha256(snapshot.encode()).hexdigest(),
             snapshot=snapshot,
-            paths=tuple(Path(document.path) for document in draft.documents),
+            documents=draft.documents,
             phrasebook=phrasebook,
             phrasebook_paths=draft.phrasebooks,
             clauses=clauses,
             categories=draft.categories,
             grades=tuple(sorted(draft.grades, key=lambda grade: -grade.at_least)),
             knowledge=Knowledge(phrasebook.phrases, draft.holds, draft.scenario),
-            rules=tuple(_rule(placed) for placed in draft.rules),
+            rules=draft.rules,
         )
 
     def _error(self, path: Path) -> RulebookError:
@@ -150,7 +140,7 @@ class _Loader:
             holds=model.holds,
             scenario=model.scenario,
             rules=tuple(
-                _Placed(rule, document, ("rules", index)) for index, rule in enumerate(model.rules)
+                Rule(rule, document, ("rules", index)) for index, rule in enumerate(model.rules)
             ),
         )
 
@@ -175,9 +165,7 @@ class _Loader:
         if base is None:
             return None
         rules = self._changed(document, model, base.rules)
-        rules += [
-            _Placed(rule, document, ("rules", index)) for index, rule in enumerate(model.rules)
-        ]
+        rules += [Rule(rule, document, ("rules", index)) for index, rule in enumerate(model.rules)]
         return replace(
             base,
             id=model.id,
@@ -194,8 +182,8 @@ class _Loader:
         )
 
     def _changed(
-        self, document: LocatedYaml, model: ExtensionModel, rules: tuple[_Placed, ...]
-    ) -> list[_Placed]:
+        self, document: LocatedYaml, model: ExtensionModel, rules: tuple[Rule, ...]
+    ) -> list[Rule]:
         known = {placed.model.id for placed in rules}
         for rule_id in model.change:
             if rule_id not in known:
@@ -211,7 +199,7 @@ class _Loader:
                 self._complain(document, (*location, "id"), "规则的编号不能修改")
                 continue
             new = self._patched(document, location, placed.model, patch)
-            changed.append(_Placed(new, document, location))
+            changed.append(Rule(new, document, location))
         return changed
 
     def _patched(
@@ -262,7 +250,7 @@ class _Loader:
     def _check_names(
         self, draft: _Draft, clauses: Mapping[str, ClauseModel], phrasebook: Phrasebook
     ) -> None:
-        seen: dict[str, _Placed] = {}
+        seen: dict[str, Rule] = {}
         for placed in draft.rules:
             rule, document, location = placed.model, placed.document, placed.location
             if rule.id in seen:
@@ -281,6 +269,12 @@ class _Loader:
                     self._complain(
                         document, (*location, "clauses", index), f"条款表里没有条款 {clause}"
                     )
+            if rule.auto_fail and not rule.check.may_auto_fail:
+                self._complain(
+                    document,
+                    (*location, "auto_fail"),
+                    f"{rule.check.kind} 类规则靠声音或统计判断，不能一票否决",
+                )
             self._check_phrases(document, (*location, "check"), rule.check, phrasebook)
             self._check_examples(placed)
         for name, settings in (("holds", draft.holds), ("scenario", draft.scenario)):
@@ -295,7 +289,7 @@ class _Loader:
                 for place in places:
                     self._complain(document, place, f"话术库里没有话术 {phrase}")
 
-    def _check_examples(self, placed: _Placed) -> None:
+    def _check_examples(self, placed: Rule) -> None:
         for index, example in enumerate(placed.model.examples):
             location: Location = (*placed.location, "examples", index, "dialogue")
             try:
@@ -305,11 +299,6 @@ class _Loader:
 
     def _complain(self, document: LocatedYaml, location: Location, message: str) -> None:
         self.problems.append(document.problem(location, message))
-
-
-def _rule(placed: _Placed) -> Rule:
-    line, _ = placed.document.position(placed.location)
-    return Rule(placed.model, f"{placed.document.path}:{line}")
 
 
 def _merge(base: Any, patch: Any) -> Any:

@@ -16,6 +16,7 @@ from callaudit.checks import Case, Check, Finding, Knowledge, kinds
 from callaudit.checks.holds import HoldSettings
 from callaudit.checks.parameters import Parameters
 from callaudit.checks.scenario import ScenarioSettings
+from callaudit.located_yaml import LocatedYaml, Location
 from callaudit.phrases.model import Phrasebook
 
 logger = logging.getLogger(__name__)
@@ -150,16 +151,23 @@ class Rule:
 
     Attributes:
         model: As written (after a site's changes).
-        place: ``file:line`` where it is written.
+        document: The file in which it, or the last change of it, is written.
+        location: Where in the file.
     """
 
     model: RuleModel
-    place: str
+    document: LocatedYaml
+    location: Location
 
     @property
     def id(self) -> str:
         """The rule's id."""
         return self.model.id
+
+    @property
+    def place(self) -> str:
+        """``file:line`` where it is written."""
+        return f"{self.document.path}:{self.document.position(self.location)[0]}"
 
     @property
     def check(self) -> Check:
@@ -204,7 +212,7 @@ class Rulebook:
     Attributes:
         sha256: Hash of ``snapshot``.
         snapshot: The text of every file that it was made from.
-        paths: These files.
+        documents: The rulebook's own files, a site's changes last.
         clauses: Regulation by clause id.
         categories: Category id → Chinese name, in order of display.
         grades: From best to worst.
@@ -216,7 +224,7 @@ class Rulebook:
     title: str
     sha256: str
     snapshot: str
-    paths: tuple[Path, ...]
+    documents: tuple[LocatedYaml, ...]
     phrasebook: Phrasebook
     phrasebook_paths: tuple[Path, ...]
     clauses: Mapping[str, ClauseModel]
