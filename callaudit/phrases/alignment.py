@@ -1,9 +1,9 @@
 """Semi-global alignment of variant graphs with stretches of heard syllables.
 
 Everything of one wording must be accounted for; what is heard before and after it is free. All
-pairs of a batch go through the dynamic programme together, node by node, with array operations.
-Costs are whole numbers that carry the weight of the path in their last digits, so that of two
-equally cheap wordings the longer one wins and the similarity follows from the result alone.
+spots of a batch go through the dynamic programme together, level by level of their graphs, with
+array operations. Costs are whole numbers that carry the weight of the path in their last digits, so
+that of two equally cheap wordings the longer one wins and the similarity follows from the result.
 """
 
 from __future__ import annotations
@@ -15,159 +15,169 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-UNIT = 1000
-"""Steps per unit of cost, and of the place that weights take below it."""
-_TENTH = 10
+NEVER = 12.0
+"""A cost that no alignment can afford."""
+_COST, _WEIGHT, _ROOM = 100, 10, 1024
+_FAR = 10**9
 
 
-def pack(cost: float, weight: float = 0.0) -> int:
-    """A cost, and the weight that a path gains with it, as one number."""
-    return round(cost * UNIT) * UNIT - round(weight * _TENTH)
+def packed(
+    costs: NDArray[np.float32], weights: NDArray[np.float32] | None = None
+) -> NDArray[np.int32]:
+    """Costs as whole numbers, with the weights that are gained with them."""
+    import numpy as np
+
+    whole = np.rint(costs * np.float32(_COST)).astype(np.int32) * np.int32(_ROOM)
+    if weights is not None:
+        whole -= np.rint(weights * np.float32(_WEIGHT)).astype(np.int32)
+    return whole
+
+
+def unpacked(totals: NDArray[np.int32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Costs and weights of packed totals."""
+    costs = -(-totals // _ROOM)
+    return costs / _COST, (costs * _ROOM - totals) / _WEIGHT
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Pairs of a graph and a stretch, as padded arrays; nodes are numbered from 1.
+    """Spots to align. A *row* is one node of one spot; rows are sorted by level, joins last.
+
+    Row ``r`` has place ``r + 1`` in the table; place 0 is the start of every spot.
 
     Attributes:
-        before: int64 [pairs, nodes], number of the node before; -1 for joins.
-        joins: int64 [pairs, nodes], number of the join that gets the result, 0 for none.
-        ends: int64 [pairs], number of the last node.
-        costs: int64 [pairs, nodes, columns], packed cost of hearing the column for the node.
-        drops: int64 [pairs, nodes], packed cost of not hearing the node; 0 for gaps and joins.
-        gaps: int64 [pairs, nodes], how many columns a gap may swallow.
-        inserts: int64 [pairs, columns], packed cost of hearing the column in addition.
+        owners: int64 [rows], spot of each row.
+        before: int64 [rows], place of the row before it; unused for joins.
+        levels: (first row, first join, end) of each level.
+        costs: int32 [rows, columns], packed cost of hearing the column for the row, less that of
+            hearing it in addition.
+        drops: int32 [rows], packed cost of not hearing the row; 0 for gaps.
+        gaps: int64 [rows], how many columns a gap may swallow; -1 for what is no gap.
+        added: int32 [spots, columns + 1], packed cost of hearing everything up to a column in
+            addition.
+        walls: int32 [spots, columns + 1], packed cost of swallowing everything up to a column.
+        firsts, members: For joins, places of the rows that meet there:
+            ``members[firsts[row]:firsts[row + 1]]``, int64 [rows + 1] and [members].
     """
 
+    owners: NDArray[np.int64]
     before: NDArray[np.int64]
-    joins: NDArray[np.int64]
-    ends: NDArray[np.int64]
-    costs: NDArray[np.int64]
-    drops: NDArray[np.int64]
+    levels: tuple[tuple[int, int, int], ...]
+    costs: NDArray[np.int32]
+    drops: NDArray[np.int32]
     gaps: NDArray[np.int64]
-    inserts: NDArray[np.int64]
+    added: NDArray[np.int32]
+    walls: NDArray[np.int32]
+    firsts: NDArray[np.int64]
+    members: NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Table:
-    """The filled table of a batch.
+def align(batch: Batch) -> NDArray[np.int32]:
+    """Fills the table.
 
-    Attributes:
-        values: int64 [pairs, nodes + 1, columns + 1], cheapest way to each node and column.
-        columns: int64 [pairs], where the cheapest alignment of each pair ends.
+    Returns:
+        int32 [places, columns + 1]: packed cost of the cheapest way to each row and column, less
+        ``batch.added`` there (which makes additions free on the way).
     """
-
-    batch: Batch
-    values: NDArray[np.int64]
-    columns: NDArray[np.int64]
-
-    @property
-    def totals(self) -> NDArray[np.int64]:
-        """Packed cost of the cheapest alignment of each pair."""
-        import numpy as np
-
-        return self.values[np.arange(len(self.columns)), self.batch.ends, self.columns]
-
-
-def unpack(totals: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Costs and weights of packed totals."""
-    costs = -(-totals // UNIT)
-    return costs / UNIT, (costs * UNIT - totals) / _TENTH
-
-
-def align(batch: Batch) -> Table:
-    """Fills the table."""
     import numpy as np
 
-    pairs, nodes, columns = batch.costs.shape
-    every = np.arange(pairs)
-    never = pack(1e6)
-    extra = np.zeros((pairs, columns + 1), dtype=np.int64)
-    np.cumsum(batch.inserts, axis=1, out=extra[:, 1:])
-    values = np.full((pairs, nodes + 1, columns + 1), never, dtype=np.int64)
-    values[:, 0] = 0
-    has_gap, has_join = batch.gaps.any(axis=0), batch.joins.any(axis=0)
-    for number in range(1, nodes + 1):
-        place = number - 1
-        before = batch.before[:, place]
-        above = values[every, before]
-        line = above + batch.drops[:, place, None]
-        np.minimum(line[:, 1:], above[:, :-1] + batch.costs[:, place], out=line[:, 1:])
-        if has_gap[place]:
-            which = np.flatnonzero(batch.gaps[:, place])
-            line[which] = _swallow(above[which], batch.gaps[which, place])
-        line -= extra
-        np.minimum.accumulate(line, axis=1, out=line)
-        line += extra
-        join = before < 0
-        if join.any():
-            line[join] = values[join, number]
-        values[:, number] = line
-        if has_join[place]:
-            which = np.flatnonzero(batch.joins[:, place])
-            target = batch.joins[which, place]
-            values[which, target] = np.minimum(values[which, target], line[which])
-    return Table(batch, values, values[every, batch.ends].argmin(axis=1))
+    rows, columns = batch.costs.shape
+    values = np.empty((rows + 1, columns + 1), dtype=np.int32)
+    for first, joins, end in batch.levels:
+        if first < joins:
+            before = batch.before[first:joins]
+            above = values[before]
+            if first == 0:
+                above[:] = -batch.added[batch.owners[:joins]]
+            lines = values[first + 1 : joins + 1]
+            np.add(above, batch.drops[first:joins, None], out=lines)
+            above[:, :-1] += batch.costs[first:joins]
+            np.minimum(lines[:, 1:], above[:, :-1], out=lines[:, 1:])
+            gaps = np.flatnonzero(batch.gaps[first:joins] > 0)
+            if len(gaps):
+                lines[gaps] = _swallow(batch, gaps + first, values)
+            np.minimum.accumulate(lines, axis=1, out=lines)
+        if joins < end:
+            values[joins + 1 : end + 1] = _meet(batch, joins, end, values)
+    return values
 
 
-def _swallow(above: NDArray[np.int64], gaps: NDArray[np.int64]) -> NDArray[np.int64]:
+def _meet(batch: Batch, joins: int, end: int, values: NDArray[np.int32]) -> NDArray[np.int32]:
     import numpy as np
 
-    line = above.copy()
-    for shift in range(1, min(int(gaps.max()) + 1, above.shape[1])):
+    firsts = batch.firsts[joins : end + 1]
+    met = values[batch.members[firsts[0] : firsts[-1]]]
+    return np.minimum.reduceat(met, firsts[:-1] - firsts[0], axis=0)
+
+
+def _swallow(
+    batch: Batch, rows: NDArray[np.int64], values: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    import numpy as np
+
+    owners, gaps = batch.owners[rows], batch.gaps[rows]
+    ground = batch.added[owners] - batch.walls[owners]
+    level = values[batch.before[rows]] + ground
+    lines = level.copy()
+    for shift in range(1, min(int(gaps.max()) + 1, lines.shape[1])):
         allowed = np.flatnonzero(gaps >= shift)
-        line[allowed, shift:] = np.minimum(line[allowed, shift:], above[allowed, :-shift])
-    return line
+        lines[allowed, shift:] = np.minimum(lines[allowed, shift:], level[allowed, :-shift])
+    return lines - ground
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One node of a path.
+    """One row of a path, and the column heard for it (``None`` if none, and for gaps)."""
 
-    Attributes:
-        node: Its number.
-        column: The column heard for it; ``None`` if none, and for gaps and joins.
-    """
-
-    node: int
+    row: int
     column: int | None
 
 
-def trace(table: Table, pair: int) -> tuple[list[Step], int]:
-    """The path of the cheapest alignment of one pair, and the column at which it begins."""
-    batch, values = table.batch, table.values[pair]
-    number, column = int(batch.ends[pair]), int(table.columns[pair])
+def trace(
+    batch: Batch, values: NDArray[np.int32], place: int, column: int
+) -> tuple[list[Step], int]:
+    """The path of an alignment that ends at a place, with so many columns before its end.
+
+    Returns:
+        Its steps in order, and the columns before its start.
+    """
     steps: list[Step] = []
-    while number:
-        place = number - 1
-        value = int(values[number, column])
-        before = int(batch.before[pair, place])
-        if before < 0:
-            number = next(
-                int(end) + 1
-                for end in (batch.joins[pair] == number).nonzero()[0]
-                if values[end + 1, column] == value
-            )
+    while place:
+        row = place - 1
+        value = int(values[place, column])
+        firsts = batch.firsts[row : row + 2]
+        if firsts[0] < firsts[1]:
+            ends = batch.members[firsts[0] : firsts[1]]
+            place = int(ends[(values[ends, column] == value).argmax()])
             continue
-        swallowed = _swallowed(values[before], column, value, int(batch.gaps[pair, place]))
-        if swallowed is not None and (batch.gaps[pair, place] or not batch.drops[pair, place]):
-            steps.append(Step(number, None))
-            number, column = before, column - swallowed
-        elif column and value == values[before, column - 1] + batch.costs[pair, place, column - 1]:
-            steps.append(Step(number, column - 1))
-            number, column = before, column - 1
-        elif value == values[before, column] + batch.drops[pair, place]:
-            steps.append(Step(number, None))
-            number = before
+        before = int(batch.before[row])
+        above = values[before] if before else -batch.added[batch.owners[row]]
+        if batch.gaps[row] >= 0:
+            swallowed = _swallowed(batch, row, above, column, value)
+            if swallowed is None:
+                column -= 1
+                continue
+            steps.append(Step(row, None))
+            place, column = before, column - swallowed
+        elif column and value == above[column - 1] + batch.costs[row, column - 1]:
+            steps.append(Step(row, column - 1))
+            place, column = before, column - 1
+        elif value == above[column] + batch.drops[row]:
+            steps.append(Step(row, None))
+            place = before
         else:
             column -= 1
     steps.reverse()
     return steps, column
 
 
-def _swallowed(above: NDArray[np.int64], column: int, value: int, gap: int) -> int | None:
-    """How many columns a node without a sound swallowed to reach a value."""
-    for shift in range(min(gap, column) + 1):
-        if above[column - shift] == value:
+def _swallowed(
+    batch: Batch, row: int, above: NDArray[np.int32], column: int, value: int
+) -> int | None:
+    """How many columns a gap swallowed to reach a value; ``None`` if it did not."""
+    owner = batch.owners[row]
+    ground = batch.added[owner] - batch.walls[owner]
+    for shift in range(min(int(batch.gaps[row]), column) + 1):
+        if above[column - shift] + ground[column - shift] == value + ground[column]:
             return shift
     return None

@@ -7,14 +7,12 @@ hands its result. So an alignment needs one pass over the nodes, however many wo
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from callaudit.phrases.alignment import NEVER
 from callaudit.phrases.notation import Choice, Gap, Literal, Sequence, Slot
 from callaudit.phrases.phonetics import DIGIT, SyllableTable, syllables_of
 from callaudit.phrases.text import HESITATIONS, fold
-
-NEVER = 60.0
-"""A cost that no alignment can afford."""
 
 PARTICLES = frozenset("的了吗呢吧啊呀嘛哦噢哎唉啦") | HESITATIONS
 """Unstressed syllables, easily swallowed or added: they count half and cost little."""
@@ -39,7 +37,8 @@ class Node:
         weight: How much it counts.
         drop: Cost of not hearing it.
         limit: Distance beyond which nothing else may be heard for it.
-        gap: Syllables that it may swallow; for gaps only.
+        gap: Syllables that it may swallow; 0 for joins and their like, -1 for syllables.
+        is_slot: Whether it stands for one character of a value.
     """
 
     text: str
@@ -49,7 +48,8 @@ class Node:
     weight: float = 0.0
     drop: float = 0.0
     limit: float = 1.0
-    gap: int = 0
+    gap: int = -1
+    is_slot: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,30 +60,13 @@ class Graph:
         nodes: Numbered from 1; the last one is the end.
         shortest: Fixed syllables of the shortest wording.
         longest: Most columns that a wording takes when nothing is added.
+        parts: Stretches without a gap of the shortest wording.
     """
 
     nodes: tuple[Node, ...]
     shortest: int
     longest: int
-
-    def leads(self) -> list[tuple[int, int]]:
-        """Fewest and most columns before each node, the start included."""
-        least = [0] + [-1] * len(self.nodes)
-        most = [0] * (len(self.nodes) + 1)
-        for number, node in enumerate(self.nodes, 1):
-            if node.before >= 0:
-                _widen(least, most, number, least[node.before], most[node.before])
-                # `least` and `most` hold the columns up to and including the node.
-                least[number] += node.syllable >= 0
-                most[number] += node.gap or (node.syllable >= 0)
-            if node.join:
-                _widen(least, most, node.join, least[number], most[number])
-        return list(zip(least, most, strict=True))
-
-
-def _widen(least: list[int], most: list[int], number: int, low: int, high: int) -> None:
-    least[number] = low if least[number] < 0 else min(least[number], low)
-    most[number] = max(most[number], high)
+    parts: int
 
 
 @dataclass
@@ -133,7 +116,7 @@ class _Builder:
         for number in range(slot.low):
             text = label if number == 0 else ""
             before = self.add(
-                Node(text, before, 0, digit, _WEIGHT_DIGIT, NEVER, _DIGIT_LIMIT)
+                Node(text, before, 0, digit, _WEIGHT_DIGIT, NEVER, _DIGIT_LIMIT, is_slot=True)
             )
         if slot.high > slot.low:
             before = self.add(Node("", before, gap=slot.high - slot.low))
@@ -144,13 +127,10 @@ class _Builder:
         for option in options:
             last = self.sequence(option, before)
             # An empty option is a node of its own, because an end hands over only once.
-            ends.append(last if last != before else self.add(Node("", before)))
-        join = self.add(Node("", -1))
+            ends.append(last if last != before else self.add(Node("", before, gap=0)))
+        join = self.add(Node("", -1, gap=0))
         for end in ends:
-            node = self.nodes[end - 1]
-            self.nodes[end - 1] = Node(
-                node.text, node.before, join, node.syllable, node.weight, node.drop, node.limit, node.gap
-            )
+            self.nodes[end - 1] = replace(self.nodes[end - 1], join=join)
         return join
 
 
@@ -158,17 +138,24 @@ def build_graph(sequence: Sequence, table: SyllableTable) -> Graph:
     """The graph of a variant."""
     builder = _Builder(table)
     last = builder.sequence(sequence, 0)
-    builder.add(Node("", last))
-    graph = Graph(tuple(builder.nodes), 0, 0)
-    longest = graph.leads()[-1][1]
-    return Graph(graph.nodes, _shortest(graph.nodes), longest)
+    builder.add(Node("", last, gap=0))
+    shortest, parts, longest = _extent(builder.nodes)
+    return Graph(tuple(builder.nodes), shortest, longest, parts)
 
 
-def _shortest(nodes: tuple[Node, ...]) -> int:
-    fixed = [0] + [10**6] * len(nodes)
+def _extent(nodes: list[Node]) -> tuple[int, int, int]:
+    """Fixed syllables and parts of the shortest wording, and columns of the longest."""
+    least = [(0, 1)] + [(10**6, 1)] * len(nodes)
+    most = [0] * (len(nodes) + 1)
     for number, node in enumerate(nodes, 1):
         if node.before >= 0:
-            fixed[number] = fixed[node.before] + (node.syllable >= 0 and node.limit != _DIGIT_LIMIT)
+            fixed, parts = least[node.before]
+            least[number] = (
+                fixed + (node.syllable >= 0 and not node.is_slot),
+                parts + (node.gap > 0),
+            )
+            most[number] = most[node.before] + (max(0, node.gap) or node.syllable >= 0)
         if node.join:
-            fixed[node.join] = min(fixed[node.join], fixed[number])
-    return fixed[-1]
+            least[node.join] = min(least[node.join], least[number])
+            most[node.join] = max(most[node.join], most[number])
+    return *least[-1], most[-1]

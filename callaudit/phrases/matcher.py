@@ -8,7 +8,7 @@ was not found at all leaves the nearest thing said, for the report.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal
@@ -17,10 +17,10 @@ from callaudit.calls import AcousticScore, Alignment, PhraseHit, Role, Utterance
 from callaudit.phrases.exact import ExactIndex, Found
 from callaudit.phrases.model import Phrase, Phrasebook, Variant
 from callaudit.phrases.notation import adjacent
-from callaudit.phrases.phonetic import PhoneticIndex, Sounding
+from callaudit.phrases.phonetic import PhoneticIndex, Sounding, Speech
 from callaudit.phrases.phonetics import build_table
 from callaudit.phrases.sounds import SETTLED, sound_variants, surcharges
-from callaudit.phrases.streams import Stream, build_streams
+from callaudit.phrases.streams import Heard, Stream, build_streams
 from callaudit.phrases.text import number_value, repetitions, word_borders
 
 if TYPE_CHECKING:
@@ -95,24 +95,44 @@ class Matcher:
         return PhoneticIndex(sound_variants(enumerate(self.phrases), table), self.phrases, table)
 
     def find(
-        self, utterances: Sequence[Utterance], acoustic: Sequence[AcousticScore] = ()
+        self,
+        utterances: Sequence[Utterance],
+        acoustic: Sequence[AcousticScore] = (),
+        candidates: bool = False,
     ) -> Matches:
         """Finds all phrases in a call.
 
         Args:
             utterances: In order of start time.
-            acoustic: Scores of `Matches.candidates` of an earlier search of the same utterances.
+            acoustic: Scores of candidates of an earlier search of the same utterances.
+            candidates: Whether to list what an acoustic confirmation could decide.
 
         Returns:
             Per phrase, hits that do not overlap.
         """
         search = self._search_exactly(utterances, acoustic)
         search.phonetic()
-        return search.matches()
+        return search.matches(candidates)
 
     def exact(self, utterances: Sequence[Utterance]) -> tuple[PhraseHit, ...]:
         """Exact hits only; much cheaper than `find`."""
-        return self._search_exactly(utterances, ()).matches().hits
+        return self._search_exactly(utterances, ()).matches(False).hits
+
+    def nearest(
+        self, phrases: Collection[str], utterances: Sequence[Utterance], floor: float = 0.35
+    ) -> tuple[Candidate, ...]:
+        """The places most like given phrases, however little alike; for missing phrases.
+
+        Every wording is compared with everything that was said, so this is meant for a few phrases
+        in a short window.
+
+        Args:
+            phrases: Ids.
+            utterances: Of the window, in order of start time.
+            floor: Least similarity.
+        """
+        search = self._search_exactly(utterances, ())
+        return search.nearest(frozenset(phrases), floor)
 
     def _search_exactly(
         self, utterances: Sequence[Utterance], acoustic: Sequence[AcousticScore]
@@ -126,6 +146,26 @@ class Matcher:
         return search
 
 
+@dataclass(frozen=True)
+class _Place:
+    """A sounding and the stream in which it lies; ``first`` is where that begins in the text."""
+
+    stream: Stream
+    first: int
+    sounding: Sounding
+
+    @cached_property
+    def span(self) -> tuple[int, int]:
+        """Start and end in the stream."""
+        account = self.sounding.account
+        return account.start - self.first, account.end - self.first
+
+    @cached_property
+    def heard(self) -> Heard:
+        """The same in the recording."""
+        return self.stream.heard(*self.span)
+
+
 class _Search:
     """One call being searched."""
 
@@ -137,8 +177,7 @@ class _Search:
         self.phrases = matcher.phrases
         self.hits: list[PhraseHit] = []
         self.taken: dict[tuple[int, int], list[tuple[int, int]]] = {}
-        self.nearest: dict[int, tuple[Stream, Sounding]] = {}
-        self.candidates: list[Candidate] = []
+        self.open: list[_Place] = []
         self.scores: dict[tuple[str, int], list[AcousticScore]] = {}
         for score in acoustic:
             self.scores.setdefault((score.phrase, score.utterance), []).append(score)
@@ -180,19 +219,40 @@ class _Search:
 
     def phonetic(self) -> None:
         """Adds what was misheard, and notes the nearest thing said for what was not found."""
+        for place in self._sound_out(self.matcher.phonetic.search):
+            self._consider(place)
+
+    def _sound_out(self, search: Callable[[Speech], list[Sounding]]) -> Iterator[_Place]:
+        """Searches all streams at once, and says of each sounding in which it lies."""
         import numpy as np
 
-        for stream in self.streams:
-            wanted = np.array([phrase.may_be_said_by(stream.role) for phrase in self.phrases])
-            surcharge = self._surcharge(stream)
-            for sounding in self.matcher.phonetic.search(stream.text, wanted, surcharge):
-                self._consider(stream, sounding, surcharge)
+        if not self.streams:
+            return
+        firsts = np.cumsum([0] + [len(stream.text) + 1 for stream in self.streams])
+        speech = Speech(
+            text="\n".join(stream.text for stream in self.streams),
+            wanted=np.array(
+                [
+                    [phrase.may_be_said_by(stream.role) for phrase in self.phrases]
+                    for stream in self.streams
+                ]
+            ),
+            speakers=np.repeat(np.arange(len(self.streams)), np.diff(firsts))[:-1],
+            surcharge=np.concatenate([self._surcharge(stream) for stream in self.streams])[:-1],
+        )
+        for sounding in search(speech):
+            number = int(np.searchsorted(firsts, sounding.end, side="left")) - 1
+            yield _Place(self.streams[number], int(firsts[number]), sounding)
 
     def _surcharge(self, stream: Stream) -> NDArray[np.float32]:
-        """Characters of exact hits that are long enough were surely not misheard."""
+        """Characters of exact hits that are long enough were surely not misheard.
+
+        Returns:
+            float32 [characters + 1], with one for the border after the stream.
+        """
         import numpy as np
 
-        surcharge = np.array(surcharges(stream.text), dtype=np.float32)
+        surcharge = np.array(surcharges(stream.text + "\n"), dtype=np.float32)
         for (owner, _), spans in self.taken.items():
             if owner == id(stream):
                 for start, end in spans:
@@ -200,52 +260,37 @@ class _Search:
                         surcharge[start:end] = SETTLED
         return surcharge
 
-    def _consider(
-        self, stream: Stream, sounding: Sounding, surcharge: NDArray[np.float32]
-    ) -> None:
+    def _consider(self, place: _Place) -> None:
         """Takes the next best sounding, unless a better one of its phrase is there already."""
-        number = sounding.phrase
-        spans = self.taken.setdefault((id(stream), number), [])
-        if _covered(sounding.start, sounding.end, spans):
+        sounding = place.sounding
+        phrase = self.phrases[sounding.phrase]
+        likely = sounding.similarity >= phrase.thresholds(sounding.weight).uncertain
+        if not likely and not self.scores:
+            self.open.append(place)
             return
-        if not self._permitted(stream, number, sounding.variant, sounding.start, sounding.end):
+        if not self._free(place):
             return
-        phrase = self.phrases[number]
-        score = self._score(stream, sounding) if self.scores else None
+        score = self._score(place) if self.scores else None
         decision = decide(phrase, sounding, score)
-        if decision is None:
-            self._note(stream, sounding)
-            return
-        spans.append((sounding.start, sounding.end))
-        hit = self._sound_hit(stream, sounding)
-        if not decision.certain and score is None:
-            self.candidates.append(_candidate(hit))
-        self.hits.append(
-            replace(
-                hit,
-                method=decision.method,
-                score=hit.score if score is None else round(score, 4),
-                certain=decision.certain,
-                alignment=Alignment(
-                    expected=sounding.expected,
-                    heard=sounding.heard,
-                    similarity=hit.score,
-                    acoustic=score,
-                    threshold=decision.threshold,
-                ),
-            )
+        if decision is None or (not decision.certain and score is None):
+            self.open.append(place)
+        if decision is not None:
+            self.taken[id(place.stream), sounding.phrase].append(place.span)
+            self.hits.append(self._decided_hit(place, decision, score))
+
+    def _free(self, place: _Place) -> bool:
+        """Whether a sounding may count: not where its phrase was found, not in an exception."""
+        sounding = place.sounding
+        spans = self.taken.setdefault((id(place.stream), sounding.phrase), [])
+        start, end = place.span
+        return not _covered(start, end, spans) and self._permitted(
+            place.stream, sounding.phrase, sounding.variant, start, end
         )
 
-    def _note(self, stream: Stream, sounding: Sounding) -> None:
-        """Keeps what was not enough: for a confirmation, and as the nearest thing said."""
-        if sounding.phrase not in self.nearest:
-            self.nearest[sounding.phrase] = (stream, sounding)
-        self.candidates.append(_candidate(self._sound_hit(stream, sounding)))
-
-    def _score(self, stream: Stream, sounding: Sounding) -> float | None:
+    def _score(self, place: _Place) -> float | None:
         """The best acoustic score of a phrase about where it may have been said."""
-        heard = stream.heard(sounding.start, sounding.end)
-        phrase = self.phrases[sounding.phrase].id
+        heard = place.heard
+        phrase = self.phrases[place.sounding.phrase].id
         scores = [
             score.score
             for score in self.scores.get((phrase, heard.utterance), ())
@@ -253,18 +298,34 @@ class _Search:
         ]
         return max(scores, default=None)
 
-    def _sound_hit(self, stream: Stream, sounding: Sounding) -> PhraseHit:
-        heard = stream.heard(sounding.start, sounding.end)
+    def _decided_hit(self, place: _Place, decision: Decision, score: float | None) -> PhraseHit:
+        hit, account = self._sound_hit(place), place.sounding.account
+        return replace(
+            hit,
+            method=decision.method,
+            score=hit.score if score is None else round(score, 4),
+            certain=decision.certain,
+            alignment=Alignment(
+                expected=account.expected,
+                heard=account.heard,
+                similarity=hit.score,
+                acoustic=score,
+                threshold=decision.threshold,
+            ),
+        )
+
+    def _sound_hit(self, place: _Place) -> PhraseHit:
+        heard = place.heard
         return PhraseHit(
-            phrase=self.phrases[sounding.phrase].id,
-            role=stream.role,
+            phrase=self.phrases[place.sounding.phrase].id,
+            role=place.stream.role,
             utterance=heard.utterance,
             start_ms=heard.start_ms,
             end_ms=heard.end_ms,
             quote=heard.quote,
-            variant=sounding.wording,
+            variant=place.sounding.account.wording,
             method="phonetic",
-            score=round(sounding.similarity, 4),
+            score=round(place.sounding.similarity, 4),
             certain=False,
             start_char=heard.start_char,
             end_char=heard.end_char,
@@ -288,19 +349,57 @@ class _Search:
         borders = word_borders(sentence, self.matcher.phrasebook.lexicon)
         return start - first in borders and end - first in borders
 
-    def matches(self) -> Matches:
-        """Everything found, in order."""
+    def nearest(self, phrases: frozenset[str], floor: float) -> tuple[Candidate, ...]:
+        """See `Matcher.nearest`."""
+        import numpy as np
+
+        chosen = np.array([phrase.id in phrases for phrase in self.phrases])
+
+        def search(speech: Speech) -> list[Sounding]:
+            wanted = replace(speech, wanted=speech.wanted & chosen)
+            return self.matcher.phonetic.nearest(wanted, floor)
+
+        return self._candidates(self._sound_out(search))
+
+    def _candidates(self, places: Iterable[_Place]) -> tuple[Candidate, ...]:
+        """What the sound could decide, best first."""
+        found = [self._candidate(place) for place in places if self._free(place)]
+        return tuple(sorted(found, key=lambda one: (-one.similarity, one.start_ms, one.phrase)))
+
+    def _candidate(self, place: _Place) -> Candidate:
+        heard = place.heard
+        return Candidate(
+            phrase=self.phrases[place.sounding.phrase].id,
+            wording=place.sounding.account.spoken,
+            role=place.stream.role,
+            utterance=heard.utterance,
+            start_char=heard.start_char,
+            end_char=heard.end_char,
+            start_ms=heard.start_ms,
+            end_ms=heard.end_ms,
+            similarity=round(place.sounding.similarity, 4),
+        )
+
+    def _near_misses(self) -> tuple[PhraseHit, ...]:
+        """Of each phrase that was not found, the nearest thing said."""
         found = {hit.phrase for hit in self.hits}
+        nearest: dict[int, PhraseHit] = {}
+        for place in self.open:  # best first
+            number = place.sounding.phrase
+            if (
+                number not in nearest
+                and self.phrases[number].id not in found
+                and self._free(place)
+            ):
+                nearest[number] = self._sound_hit(place)
+        return tuple(hit for _, hit in sorted(nearest.items()))
+
+    def matches(self, candidates: bool) -> Matches:
+        """Everything found, in order."""
         return Matches(
             hits=tuple(sorted(self.hits, key=lambda hit: (hit.start_ms, hit.end_ms, hit.phrase))),
-            near_misses=tuple(
-                self._sound_hit(*place)
-                for number, place in sorted(self.nearest.items())
-                if self.phrases[number].id not in found
-            ),
-            candidates=tuple(
-                sorted(self.candidates, key=lambda one: (-one.similarity, one.start_ms, one.phrase))
-            ),
+            near_misses=self._near_misses(),
+            candidates=self._candidates(self.open) if candidates else (),
         )
 
 
@@ -327,16 +426,16 @@ def decide(phrase: Phrase, sounding: Sounding, score: float | None) -> Decision 
     Returns:
         ``None`` when it is not even worth a person's time.
     """
-    limits = phrase.thresholds(sounding.weight)
+    limits, account = phrase.thresholds(sounding.weight), sounding.account
     strict = int(sounding.weight / 6)
     lenient = strict if phrase.banned else max(1, int(sounding.weight / 4))
-    whole = sounding.missing <= sounding.weight / 8
-    if sounding.similarity >= limits.accept and sounding.others <= strict:
+    whole = account.missing <= sounding.weight / 8
+    if sounding.similarity >= limits.accept and account.others <= strict:
         return Decision("phonetic", True, limits.accept)
     if score is not None and score >= limits.acoustic:
         return Decision("acoustic", True, limits.acoustic)
     refuted = score is not None and score < limits.acoustic / 2
-    near = sounding.similarity >= limits.uncertain and sounding.others <= lenient
+    near = sounding.similarity >= limits.uncertain and account.others <= lenient
     if near and whole and not refuted:
         return Decision("phonetic", False, min(1.0, limits.accept))
     return None
@@ -358,21 +457,6 @@ def _covered(start: int, end: int, spans: Iterable[tuple[int, int]]) -> bool:
         if shared > 0 and 2 * shared >= min(end - start, last - first):
             return True
     return False
-
-
-def _candidate(hit: PhraseHit) -> Candidate:
-    spoken = re.sub(r"\{[^}]*\}|…", "", hit.variant)
-    return Candidate(
-        phrase=hit.phrase,
-        wording=spoken,
-        role=hit.role,
-        utterance=hit.utterance,
-        start_char=hit.start_char,
-        end_char=hit.end_char,
-        start_ms=hit.start_ms,
-        end_ms=hit.end_ms,
-        similarity=hit.score,
-    )
 
 
 def _slot_value(key: str, value: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from callaudit.phrases.graph import NEGATIONS, NEVER, PARTICLES, Graph, build_graph
+from callaudit.phrases.alignment import NEVER
+from callaudit.phrases.graph import NEGATIONS, PARTICLES, Graph, build_graph
 from callaudit.phrases.model import Phrase
 from callaudit.phrases.phonetics import SyllableTable
 
@@ -50,6 +51,9 @@ _INSERTS = (
 )
 
 
+_SURCHARGES = dict.fromkeys(NEGATIONS, _NEGATION_CHANGED) | {"\n": NEVER}
+
+
 def insert_costs(text: str) -> list[float]:
     """What it costs that a character stands inside a wording that does not have it."""
     return [_INSERTS.get(character, _INSERT) for character in text]
@@ -57,4 +61,4 @@ def insert_costs(text: str) -> list[float]:
 
 def surcharges(text: str) -> list[float]:
     """What it costs in addition to take a character for another one: much for a negation."""
-    return [_NEGATION_CHANGED if character in NEGATIONS else 0.0 for character in text]
+    return [_SURCHARGES.get(character, 0.0) for character in text]

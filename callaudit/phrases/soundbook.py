@@ -1,0 +1,221 @@
+"""All variants of a phrasebook as they sound, in flat arrays.
+
+Nodes of all variants lie one after the other; those of a variant begin at ``node_firsts``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from callaudit.phrases.alignment import packed
+from callaudit.phrases.graph import Graph, Node
+from callaudit.phrases.model import Phrase
+from callaudit.phrases.phonetics import DIGIT, SyllableTable
+from callaudit.phrases.sounds import SoundVariant
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+LENGTHS = 12
+"""Thresholds are kept by weight in whole syllables, up to this."""
+
+
+@dataclass(frozen=True)
+class Soundbook:
+    """See the module.
+
+    Attributes:
+        phrases: Phrase of each variant.
+        accepts: Similarity to be certain, float64 [phrases, LENGTHS + 1].
+        sizes, node_firsts: Nodes of each variant, and the first of them.
+        longest: Most columns of each variant.
+        needed: Seeds that a spot of each variant must have.
+        before: Number of the node before each node, within its variant, from 1.
+        levels: Twice the depth of each node, one more for joins; from 2.
+        syllables, silent, weights, drops, limits, gaps: See `callaudit.phrases.graph.Node`.
+        packed_drops: Drops with the weight that is gained all the same.
+        member_firsts, members: For joins, numbers of the nodes that meet there.
+        codes, firsts: Pairs of syllable classes (see `seed_codes`), sorted, and the first seed of
+            each.
+        seed_variants, seed_leads: Variant of each seed, and columns before it.
+        base: One more than the largest class.
+        sound_classes: Class of each sound.
+    """
+
+    phrases: NDArray[np.int64]
+    accepts: NDArray[np.float64]
+    sizes: NDArray[np.int64]
+    node_firsts: NDArray[np.int64]
+    longest: NDArray[np.int64]
+    needed: NDArray[np.int64]
+    before: NDArray[np.int64]
+    levels: NDArray[np.int64]
+    syllables: NDArray[np.int64]
+    silent: NDArray[np.bool_]
+    weights: NDArray[np.float32]
+    drops: NDArray[np.float32]
+    limits: NDArray[np.float32]
+    gaps: NDArray[np.int64]
+    packed_drops: NDArray[np.int32]
+    member_firsts: NDArray[np.int64]
+    members: NDArray[np.int64]
+    codes: NDArray[np.int64]
+    firsts: NDArray[np.int64]
+    seed_variants: NDArray[np.int64]
+    seed_leads: NDArray[np.int64]
+    base: int
+    sound_classes: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls, variants: Sequence[SoundVariant], phrases: Sequence[Phrase], table: SyllableTable
+    ) -> Soundbook:
+        """Lays out variants."""
+        import numpy as np
+
+        def integers(values: Sequence[int]) -> NDArray[np.int64]:
+            return np.array(values, dtype=np.int64)
+
+        def reals(values: Sequence[float]) -> NDArray[np.float32]:
+            return np.array(values, dtype=np.float32)
+
+        graphs = [variant.graph for variant in variants]
+        nodes = [node for graph in graphs for node in graph.nodes]
+        meetings = [meeting for graph in graphs for meeting in _meetings(graph.nodes)]
+        sizes = integers([len(graph.nodes) for graph in graphs])
+        weights = reals([node.weight for node in nodes])
+        drops = reals([node.drop for node in nodes])
+        classes = integers(table.classes)
+        base = int(classes.max()) + 1
+        seeds = _seeds(variants, table, base)
+        codes, firsts = np.unique(seeds[:, 0], return_index=True)
+        sound_classes = classes[integers([readings[0] for readings in table.sounds])]
+        sound_classes[0] = 0
+        return cls(
+            phrases=integers([variant.phrase for variant in variants]),
+            accepts=np.array(
+                [[phrase.thresholds(n).accept for n in range(LENGTHS + 1)] for phrase in phrases]
+            ),
+            sizes=sizes,
+            node_firsts=np.cumsum(sizes) - sizes,
+            longest=integers([graph.longest for graph in graphs]),
+            needed=integers([_needed(graph) for graph in graphs]),
+            before=integers([node.before for node in nodes]),
+            levels=integers([level for graph in graphs for level in _levels(graph.nodes)]),
+            syllables=integers([max(0, node.syllable) for node in nodes]),
+            silent=np.array([node.syllable < 0 for node in nodes], dtype=bool),
+            weights=weights,
+            drops=drops,
+            limits=reals([node.limit for node in nodes]),
+            gaps=integers([node.gap for node in nodes]),
+            packed_drops=packed(drops, weights),
+            member_firsts=np.append(0, np.cumsum(integers([len(one) for one in meetings]))),
+            members=integers([member for meeting in meetings for member in meeting]),
+            codes=codes,
+            firsts=np.append(firsts, len(seeds)),
+            seed_variants=seeds[:, 1].copy(),
+            seed_leads=seeds[:, 2].copy(),
+            base=base,
+            sound_classes=sound_classes,
+        )
+
+
+def seed_codes(
+    classes: NDArray[np.int64], base: int
+) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Codes of the pairs of classes one and two places apart, each with its distance."""
+    for apart in (1, 2):
+        if len(classes) > apart:
+            yield apart, (classes[:-apart] * base + classes[apart:]) * 2 + apart - 1
+
+
+def _needed(graph: Graph) -> int:
+    """Seeds that a spot must have: what is left when about one syllable in five is misheard."""
+    parts = graph.parts
+    seeds = graph.shortest - parts + max(0, graph.shortest - 2 * parts)
+    if seeds <= 1:
+        return 1
+    if seeds <= 5:
+        return 2
+    return 3 if seeds <= 9 else 4 if seeds <= 12 else 5
+
+
+def _levels(nodes: Sequence[Node]) -> list[int]:
+    depths = [0] * (len(nodes) + 1)
+    for number, node in enumerate(nodes, 1):
+        if node.before >= 0:
+            depths[number] = depths[node.before] + 1
+        if node.join:
+            # A join comes after joins that meet in it.
+            depths[node.join] = max(depths[node.join], depths[number] + (node.before < 0))
+    return [
+        2 * depth + (node.before < 0) for depth, node in zip(depths[1:], nodes, strict=True)
+    ]
+
+
+def _meetings(nodes: Sequence[Node]) -> list[list[int]]:
+    """For each node, the nodes that meet there."""
+    meetings: list[list[int]] = [[] for _ in nodes]
+    for number, node in enumerate(nodes, 1):
+        if node.join:
+            meetings[node.join - 1].append(number)
+    return meetings
+
+
+def _seeds(
+    variants: Sequence[SoundVariant], table: SyllableTable, base: int
+) -> NDArray[np.int64]:
+    """Rows of (code, variant, columns before), sorted."""
+    import numpy as np
+
+    digit = table.ids[DIGIT]
+    seeds: set[tuple[int, int, int]] = set()
+    for number, variant in enumerate(variants):
+        for first, second, apart, leads in _neighbours(variant.graph.nodes):
+            if digit in (first, second):
+                continue
+            code = (table.classes[first] * base + table.classes[second]) * 2 + apart - 1
+            seeds.update((code, number, lead) for lead in _thinned(leads))
+    return np.array(sorted(seeds), dtype=np.int64).reshape(-1, 3)
+
+
+def _thinned(leads: frozenset[int]) -> list[int]:
+    """As few as possible of which each of the others is next to one."""
+    kept: list[int] = []
+    for lead in sorted(leads):
+        if not kept or lead > kept[-1] + 1:
+            kept.append(lead + 1 if lead + 1 in leads else lead)
+    return kept
+
+
+def _neighbours(nodes: Sequence[Node]) -> Iterator[tuple[int, int, int, frozenset[int]]]:
+    """Pairs of syllables one and two places apart on some wording.
+
+    Yields:
+        Both syllables, how far apart, and the numbers of columns that may lie before the first.
+    """
+    # Of each node: the columns up to its end, and the last one or two syllable nodes before that.
+    columns: list[frozenset[int]] = [frozenset({0})] + [frozenset()] * len(nodes)
+    endings: list[frozenset[tuple[int, ...]]] = [frozenset({()})] + [frozenset()] * len(nodes)
+    for number, node in enumerate(nodes, 1):
+        if node.before >= 0:
+            earlier, tails = columns[node.before], endings[node.before]
+            if node.syllable >= 0:
+                for pair in {(tail[-apart], apart) for tail in tails for apart in range(1, len(tail) + 1)}:
+                    leads = frozenset(column - pair[1] for column in earlier if column >= pair[1])
+                    yield nodes[pair[0] - 1].syllable, node.syllable, pair[1], leads
+                columns[number] = frozenset(column + 1 for column in earlier)
+                endings[number] = frozenset((*tail, number)[-2:] for tail in tails)
+            elif node.gap > 0:
+                columns[number] = frozenset(
+                    column + shift for column in earlier for shift in range(node.gap + 1)
+                )
+                endings[number] = frozenset({()})
+            else:
+                columns[number], endings[number] = earlier, tails
+        if node.join:
+            columns[node.join] |= columns[number]
+            endings[node.join] |= endings[number]
