@@ -43,15 +43,22 @@ register_rules(app)
 register_doctor(app)
 
 
-@app.callback()
-def _options(
-    version: Annotated[bool, typer.Option("--version", help="显示版本", is_eager=True)] = False,
-) -> None:
-    if version:
+def _show_version(wanted: bool) -> None:
+    if wanted:
         from callaudit import __version__
 
         typer.echo(f"callaudit {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="显示版本", is_eager=True, callback=_show_version),
+    ] = False,
+) -> None:
+    """Options before any command."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import typer
@@ -99,16 +100,19 @@ def _name(parameter: Any) -> str:
     if parameter is None:
         return "参数"
     options = [name for name in getattr(parameter, "opts", []) if name.startswith("--")]
-    return options[0] if options else str(parameter.human_readable_name)
+    return options[0] if options else str(parameter.metavar or parameter.name)
 
 
 def _reason(error: Any) -> str:
-    message = str(error.message)
-    choices = getattr(getattr(error.param, "type", None), "choices", None)
-    if choices:
-        return "只能是 " + "、".join(str(getattr(choice, "value", choice)) for choice in choices)
-    if "is not a valid" in message:
-        return f"{message.split(' is not')[0]} 不是数字"
-    if "is not in the range" in message:
-        return f"超出范围（{message.rpartition('range')[2].strip(' .')}）"
+    """What is wrong with a value; the wordings are those of Click and of pydantic."""
+    message = str(error.message).removeprefix("Value error, ")
+    _, is_choice, choices = message.partition(" is not one of ")
+    if is_choice:
+        return "只能是 " + "、".join(re.findall(r"'([^']*)'", choices))
+    bounds = re.search(r"(greater|less) than or equal to (\S+)|in the range (\S+)", message)
+    if bounds:
+        sign = {"greater": "不小于", "less": "不大于"}.get(bounds[1] or "", "范围 ")
+        return f"应当{sign} {bounds[2] or bounds[3]}".rstrip(".").replace("范围  ", "在范围 ")
+    if "valid integer" in message or "valid int" in message:
+        return "应当是整数"
     return message.rstrip(".")

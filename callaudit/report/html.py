@@ -66,7 +66,7 @@ def render_call(
         audio: ``data:`` address of the sound; ``None`` for a page without a player.
     """
     notes = notes or RuleNotes()
-    violations = report.violations
+    violations = sorted(report.violations, key=lambda verdict: not verdict.auto_fail)
     return render_page(
         "call.html",
         report=report,

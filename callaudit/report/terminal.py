@@ -29,6 +29,7 @@ from callaudit.report.wording import (
 )
 
 BAR_CELLS = 20
+LONGEST_QUOTE = 60
 GRADE_STYLES = {"good": "bold green", "fair": "bold yellow", "bad": "bold red", "none": "bold"}
 ROLE_STYLES = {Role.AGENT: "cyan", Role.CUSTOMER: "magenta", Role.UNKNOWN: "dim"}
 
@@ -132,7 +133,10 @@ def _violations(report: CallReport, notes: RuleNotes) -> RenderableType:
         return Text(f"没有发现违规（已判定 {decided} 条规则）。", style="green")
     return Group(
         Text(f"违规 {len(report.violations)} 项", style="bold red"),
-        *(_violation(verdict, notes) for verdict in report.violations),
+        *(
+            _violation(verdict, notes)
+            for verdict in sorted(report.violations, key=lambda verdict: not verdict.auto_fail)
+        ),
         Text(),
     )
 
@@ -152,27 +156,35 @@ def _violation(verdict: Verdict, notes: RuleNotes) -> RenderableType:
     lines.extend(_indented(_evidence(item), 2) for item in verdict.evidence)
     coaching = notes.coaching.get(verdict.rule)
     if coaching:
-        lines.append(_indented(Text.assemble(("建议 ", "dim"), (coaching, "italic")), 2))
+        lines.append(_indented(_labelled("建议", Text(coaching, style="italic")), 2))
     return Group(*lines)
 
 
 def _evidence(evidence: Evidence) -> Table:
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True)
-    table.add_column()
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(overflow="fold")
     span = Text(f"{clock(evidence.start_ms)}–{clock(evidence.end_ms)}", style="bold")
     who = ROLES[evidence.role] if evidence.role else ""
     if evidence.quote:
-        heard = Text.assemble((f"{who}说 ", "dim"), (f"「{evidence.quote}」", "red"))
+        heard = Text(f"「{_shortened(evidence.quote)}」", style="red")
         if evidence.score is not None and evidence.method != "exact":
             heard.append(f" {METHODS[evidence.method]} {evidence.score:.2f}", style="dim")
+        table.add_row(span, f"{who}说", heard)
     else:
         seconds = (evidence.end_ms - evidence.start_ms) / 1000
-        heard = Text(f"{who} {seconds:.1f} 秒".strip(), style="dim")
-    table.add_row(span, heard)
+        table.add_row(span, who, Text(f"{seconds:.1f} 秒"))
     if evidence.prescribed:
-        table.add_row("", Text.assemble(("应说 ", "dim"), (f"「{evidence.prescribed}」", "green")))
+        table.add_row("", "应说", Text(f"「{evidence.prescribed}」", style="green"))
     return table
+
+
+def _shortened(quote: str) -> str:
+    """A window without the prescribed words is quoted whole; the dialogue shows the rest."""
+    if len(quote) <= LONGEST_QUOTE:
+        return quote
+    return quote[: LONGEST_QUOTE - 1] + "…"
 
 
 def _review(report: CallReport) -> RenderableType | None:
@@ -234,6 +246,14 @@ def _provenance(report: CallReport) -> Text:
         f"模型 {model}  callaudit {made.callaudit}",
         style="dim",
     )
+
+
+def _labelled(label: str, content: Text) -> Table:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(overflow="fold")
+    table.add_row(label, content)
+    return table
 
 
 def _clauses(verdict: Verdict) -> str:
