@@ -16,9 +16,11 @@ a rule looks for: priming with prescribed phrases would invent compliance.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +43,7 @@ PROMPT = "以下是普通话的句子。"
 _FRAMES_PER_SECOND = 100  # of the spectrogram; the encoder halves it
 _WINDOW_FRAMES = 3000
 _SECONDS_PER_POSITION = 0.02
+_LANGUAGE_MS = 2000  # the language of a shorter utterance cannot be told
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class DecodingOptions:
     step_frames: int = 100
     batch_frames: int = 8000
     beam_size: int = 5
-    beam_below: float = -0.4
+    beam_below: float = -0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +278,7 @@ class Recogniser:
                 for index, beam in zip(weak, beams, strict=True):
                     if self._better(beam, drafts[index]):
                         drafts[index] = beam
-        languages = self._languages(states)
+        languages = self._languages(states, segments)
         frames = [spectrum.shape[1] for spectrum in spectra]
         words = self._words(states, drafts, frames, segments)
         results = []
@@ -383,13 +386,16 @@ class Recogniser:
             return True
         return beam.log_probability >= greedy.log_probability
 
-    def _languages(self, states: Any) -> list[float | None]:
-        """Probability of Chinese for each utterance (``None`` for a one-language model)."""
-        if not self._model.is_multilingual:
-            return [None] * states.shape[0]
+    def _languages(self, states: Any, segments: list[Segment]) -> list[float | None]:
+        """Probability of Chinese; ``None`` for a one-language model and for short utterances."""
+        long_enough = [segment.voice.duration_ms >= _LANGUAGE_MS for segment in segments]
+        if not self._model.is_multilingual or not any(long_enough):
+            return [None] * len(segments)
         return [
             sum(probability for name, probability in ranking if name in ("<|zh|>", "<|yue|>"))
-            for ranking in self._model.detect_language(states)
+            if sure
+            else None
+            for ranking, sure in zip(self._model.detect_language(states), long_enough, strict=True)
         ]
 
     def _words(
@@ -475,18 +481,18 @@ def _fit_words(text: str, words: tuple[Word, ...]) -> tuple[Word, ...]:
     return tuple(fitted)
 
 
+_CHINESE = re.compile(r"[\u4e00-\u9fff]")
+_FULL_WIDTH = str.maketrans(",?!", "，？！")
+
+
 def simplify(text: str) -> str:
-    """Traditional to simplified characters (OpenCC t2s)."""
-    return str(_converter().convert(text))
+    """Traditional to simplified characters (OpenCC t2s), Chinese punctuation beside them."""
+    simplified = str(_converter().convert(text))
+    return simplified.translate(_FULL_WIDTH) if _CHINESE.search(simplified) else simplified
 
 
+@lru_cache(maxsize=1)
 def _converter() -> Any:
-    global _CONVERTER  # noqa: PLW0603 - loading the dictionaries takes a while
-    if _CONVERTER is None:
-        import opencc
+    import opencc  # loading the dictionaries takes a while
 
-        _CONVERTER = opencc.OpenCC("t2s")
-    return _CONVERTER
-
-
-_CONVERTER: Any = None
+    return opencc.OpenCC("t2s")
