@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _CONTEXT = 24
 """Characters around a hit in which its exceptions are looked for."""
 _SETTLED_LENGTH = 3
+_WEAKEST, _WEAKEST_BANNED = 0.65, 0.85
+"""What every part between gaps must reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,7 +423,8 @@ def decide(phrase: Phrase, sounding: Sounding, score: float | None) -> Decision 
 
     A certain hit may have few syllables for which plainly another one was heard: one in six. What
     is uncertain may have more, unless it would be an accusation. What lacks a syllable of a short
-    wording altogether is something else that was said, not the wording misheard.
+    wording altogether is something else that was said, not the wording misheard. Every part between
+    gaps has to be heard, because a gap lets a short part find a place anywhere.
 
     Returns:
         ``None`` when it is not even worth a person's time.
@@ -430,6 +433,8 @@ def decide(phrase: Phrase, sounding: Sounding, score: float | None) -> Decision 
     strict = int(sounding.weight / 6)
     lenient = strict if phrase.banned else max(1, int(sounding.weight / 4))
     whole = account.missing <= sounding.weight / 8
+    if account.weakest < (_WEAKEST_BANNED if phrase.banned else _WEAKEST):
+        return None
     if sounding.similarity >= limits.accept and account.others <= strict:
         return Decision("phonetic", True, limits.accept)
     if score is not None and score >= limits.acoustic:

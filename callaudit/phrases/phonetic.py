@@ -50,6 +50,7 @@ class Account:
         heard: Syllable heard for each; empty for none.
         others: Syllables for which plainly another one was heard, or none, or that were added.
         missing: Those of them for which none was heard.
+        weakest: Similarity of the part (between gaps) that was heard worst.
     """
 
     start: int
@@ -60,6 +61,7 @@ class Account:
     heard: tuple[str, ...]
     others: int
     missing: int
+    weakest: float
 
 
 class Sounding:
@@ -318,6 +320,7 @@ class _Alignments:
             ),
             others=others,
             missing=missing,
+            weakest=self._weakest(path),
         )
 
     def _differences(
@@ -339,6 +342,24 @@ class _Alignments:
                 for column in range(start, end)
             )
         return others + missing, missing
+
+    def _weakest(self, path: Sequence[tuple[Node, int | None]]) -> float:
+        """Similarity of the part, between gaps, that was heard worst; additions do not count."""
+        costs, weights = [0.0], [0.0]
+        for node, column in path:
+            if node.gap > 0 and weights[-1]:
+                costs.append(0.0)
+                weights.append(0.0)
+            if node.syllable < 0:
+                continue
+            weights[-1] += node.weight
+            if column is None:
+                costs[-1] += node.drop
+            else:
+                sound = self.sounds[column]
+                costs[-1] += float(self.index.table.costs[node.syllable, sound]) * node.weight
+        parts = zip(costs, weights, strict=True)
+        return min((1 - cost / weight for cost, weight in parts if weight), default=0.0)
 
     def _reading(self, expected: str, column: int) -> str:
         """The reading of a heard character that is nearest to a syllable."""
