@@ -16,12 +16,16 @@ from callaudit.phrases.text import HESITATIONS, fold
 
 PARTICLES = frozenset("的了吗呢吧啊呀嘛哦噢哎唉啦") | HESITATIONS
 """Unstressed syllables, easily swallowed or added: they count half and cost little."""
+CARRIERS = frozenset("你我他们请问这那个是有在先给帮跟和向为把要就都也可以能会一下对起来到家")
+"""Words that stand in most sentences of a hotline: hearing them says little."""
 NEGATIONS = frozenset("不没别无未莫甭")
 """Turn a sentence into its opposite: may be misheard, never missed or added."""
 
-_WEIGHT_PARTICLE, _WEIGHT_NEGATION, _WEIGHT_DIGIT = 0.5, 1.3, 0.5
-_DROP, _DROP_PARTICLE = 0.9, 0.3
-_KEY_LIMIT, _DIGIT_LIMIT = 0.45, 0.12
+PARTICLE_WEIGHT = 0.5
+_WEIGHT, _WEIGHT_CARRIER, _WEIGHT_NEGATION = 1.0, 0.6, 1.3
+_WEIGHT_DIGIT = 0.5
+_DROP, _DROP_PARTICLE, _DROP_CARRIER = 0.9, 0.3, 0.6
+_KEY_LIMIT, _NEGATION_LIMIT, _DIGIT_LIMIT = 0.45, 0.2, 0.12
 _HONORIFIC_GAP = 4
 
 
@@ -99,12 +103,16 @@ class _Builder:
             character, sound = text[place], self.table.ids.get(syllable, 0)
             label = written[place] if len(written) == len(text) else character
             if character in NEGATIONS or place in literal.keys:
-                weight = _WEIGHT_NEGATION if character in NEGATIONS else 1.0
-                node = Node(label, before, 0, sound, weight, NEVER, _KEY_LIMIT)
+                negation = character in NEGATIONS
+                weight = _WEIGHT_NEGATION if negation else _WEIGHT
+                limit = _NEGATION_LIMIT if negation else _KEY_LIMIT
+                node = Node(label, before, 0, sound, weight, NEVER, limit)
             elif character in PARTICLES:
-                node = Node(label, before, 0, sound, _WEIGHT_PARTICLE, _DROP_PARTICLE)
+                node = Node(label, before, 0, sound, PARTICLE_WEIGHT, _DROP_PARTICLE)
+            elif character in CARRIERS:
+                node = Node(label, before, 0, sound, _WEIGHT_CARRIER, _DROP_CARRIER)
             else:
-                node = Node(label, before, 0, sound, 1.0, _DROP)
+                node = Node(label, before, 0, sound, _WEIGHT, _DROP)
             before = self.add(node)
         return before
 

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 _CONTEXT = 24
 """Characters around a hit in which its exceptions are looked for."""
 _SETTLED_LENGTH = 3
-_WEAKEST, _WEAKEST_BANNED = 0.65, 0.85
-"""What every part between gaps must reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -431,9 +429,9 @@ def decide(phrase: Phrase, sounding: Sounding, score: float | None) -> Decision 
     """
     limits, account = phrase.thresholds(sounding.weight), sounding.account
     strict = int(sounding.weight / 6)
-    lenient = strict if phrase.banned else max(1, int(sounding.weight / 4))
+    lenient = strict if phrase.banned else int(sounding.weight / 5)
     whole = account.missing <= sounding.weight / 8
-    if account.weakest < (_WEAKEST_BANNED if phrase.banned else _WEAKEST):
+    if len(account.parts) > 1 and any(part < _needed(weight) for part, weight in account.parts):
         return None
     if sounding.similarity >= limits.accept and account.others <= strict:
         return Decision("phonetic", True, limits.accept)
@@ -444,6 +442,11 @@ def decide(phrase: Phrase, sounding: Sounding, score: float | None) -> Decision 
     if near and whole and not refuted:
         return Decision("phonetic", False, min(1.0, limits.accept))
     return None
+
+
+def _needed(weight: float) -> float:
+    """Similarity that a part between gaps must reach; a single syllable proves nothing."""
+    return 2.0 if weight < 1.5 else 0.88 if weight < 2.5 else 0.75
 
 
 def _placed(variant: Variant, stream: Stream, start: int, end: int) -> bool:

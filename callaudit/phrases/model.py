@@ -33,25 +33,31 @@ class Thresholds:
 # By weight in syllables: (accept, uncertain). A short phrase is easily hit by chance, and a false
 # accusation is worse than a missed one. Above 1 means that sound alone never decides.
 _NO = (2.0, 2.0)
-_REQUIRED = (_NO, _NO, (2.0, 0.99), (0.97, 0.9), (0.9, 0.82), (0.86, 0.78), (0.82, 0.74), (0.78, 0.7))
-_BANNED = (_NO, _NO, (2.0, 0.99), (2.0, 0.97), (0.95, 0.88), (0.92, 0.85), (0.88, 0.81)) + (
-    (0.88, 0.8), (0.85, 0.76)
-)  # fmt: skip
+_REQUIRED = (_NO, _NO, _NO, (0.97, 0.92), (0.9, 0.86), (0.86, 0.82), (0.82, 0.76), (0.78, 0.72))
+_BANNED = (_NO, _NO, _NO, (2.0, 0.97), (0.95, 0.9), (0.92, 0.87), (0.88, 0.82), (0.88, 0.8)) + (
+    (0.85, 0.77),
+)
+_HOMOPHONES = (0.99, 0.99)
 _ACOUSTIC, _ACOUSTIC_BANNED = 0.5, 0.8
 
 
-def default_thresholds(syllables: float, banned: bool, homophones: bool) -> Thresholds:
+def default_thresholds(
+    syllables: float, banned: bool, trigger: bool, homophones: bool
+) -> Thresholds:
     """Thresholds of a wording by its length.
 
     Args:
         syllables: Its weight: syllables, where particles and digits count half.
         banned: Whether hitting it is an accusation.
+        trigger: Whether hitting it only makes a duty arise: then there is no use in doubt.
         homophones: Whether a two-syllable wording may be decided by its sound alone.
     """
-    table = _BANNED if banned else _REQUIRED
+    table = _BANNED if banned or trigger else _REQUIRED
     accept, uncertain = table[min(int(syllables), len(table) - 1)]
+    if trigger:
+        uncertain = accept
     if homophones and int(syllables) == 2:
-        accept = uncertain
+        accept, uncertain = _HOMOPHONES
     return Thresholds(accept, uncertain, _ACOUSTIC_BANNED if banned else _ACOUSTIC)
 
 
@@ -113,6 +119,7 @@ class Phrase:
         role: Who must say it; ``None`` for anybody.
         severity: How bad a banned phrase is; ``none`` for others.
         banned: Saying it is a violation, so it needs stronger evidence.
+        trigger: Saying it makes a duty arise (see `default_thresholds`).
         strictness: Weakest kind of match that counts.
         verbatim: Matched against the text with its hesitations and repetitions (口病语).
         word_borders: Counts only between word borders (jieba).
@@ -129,6 +136,7 @@ class Phrase:
     clauses: tuple[str, ...]
     severity: Severity
     banned: bool
+    trigger: bool
     strictness: Strictness
     verbatim: bool
     word_borders: bool
@@ -144,7 +152,9 @@ class Phrase:
 
     def thresholds(self, syllables: float) -> Thresholds:
         """Thresholds for a wording of that weight."""
-        default = default_thresholds(syllables, self.banned, self.homophones)
+        default = default_thresholds(
+            syllables, self.banned, self.trigger, self.homophones
+        )
         accept = default.accept if self.accept is None else self.accept
         if self.strictness == "acoustic":
             accept = max(accept, 2.0)

@@ -19,7 +19,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from callaudit.phrases.alignment import NEVER, Batch, Step, align, packed, trace, unpacked
-from callaudit.phrases.graph import PARTICLES, Node
+from callaudit.phrases.graph import PARTICLE_WEIGHT, PARTICLES, Node
 from callaudit.phrases.layout import Layout
 from callaudit.phrases.model import Phrase
 from callaudit.phrases.phonetics import SyllableTable, distance
@@ -50,7 +50,7 @@ class Account:
         heard: Syllable heard for each; empty for none.
         others: Syllables for which plainly another one was heard, or none, or that were added.
         missing: Those of them for which none was heard.
-        weakest: Similarity of the part (between gaps) that was heard worst.
+        parts: Similarity and weight of each part (between gaps); additions do not count.
     """
 
     start: int
@@ -61,7 +61,7 @@ class Account:
     heard: tuple[str, ...]
     others: int
     missing: int
-    weakest: float
+    parts: tuple[tuple[float, float], ...]
 
 
 class Sounding:
@@ -320,7 +320,7 @@ class _Alignments:
             ),
             others=others,
             missing=missing,
-            weakest=self._weakest(path),
+            parts=self._parts(path),
         )
 
     def _differences(
@@ -329,7 +329,7 @@ class _Alignments:
         """Syllables that plainly differ, are missing or were added; and those that are missing."""
         missing = others = 0
         for node, column in path:
-            if node.syllable >= 0 and node.weight >= 1:
+            if node.syllable >= 0 and node.weight > PARTICLE_WEIGHT:
                 if column is None:
                     missing += 1
                 else:
@@ -343,8 +343,10 @@ class _Alignments:
             )
         return others + missing, missing
 
-    def _weakest(self, path: Sequence[tuple[Node, int | None]]) -> float:
-        """Similarity of the part, between gaps, that was heard worst; additions do not count."""
+    def _parts(
+        self, path: Sequence[tuple[Node, int | None]]
+    ) -> tuple[tuple[float, float], ...]:
+        """Similarity and weight of each part."""
         costs, weights = [0.0], [0.0]
         for node, column in path:
             if node.gap > 0 and weights[-1]:
@@ -358,8 +360,8 @@ class _Alignments:
             else:
                 sound = self.sounds[column]
                 costs[-1] += float(self.index.table.costs[node.syllable, sound]) * node.weight
-        parts = zip(costs, weights, strict=True)
-        return min((1 - cost / weight for cost, weight in parts if weight), default=0.0)
+        pairs = zip(costs, weights, strict=True)
+        return tuple((1 - cost / weight, weight) for cost, weight in pairs if weight)
 
     def _reading(self, expected: str, column: int) -> str:
         """The reading of a heard character that is nearest to a syllable."""

@@ -106,6 +106,7 @@ class PhraseModel(_Strict):
     clauses: list[str] = Field([], description="规范条款号")
     severity: Severity = Field("none", description="禁语的轻重")
     banned: bool = Field(False, description="是否禁语；禁语需要更强的依据")
+    trigger: bool = Field(False, description="只用来判断场景或引出义务；存疑的不算")
     strictness: Strictness = Field("phonetic", description="最低要求：字面、读音或声学")
     prescribed: str = Field("", description="报告里给出的规范说法")
     variants: list[str | VariantModel] = Field(min_length=1, description="各种说法")
@@ -304,6 +305,7 @@ class _Compiler:
             clauses=tuple(model.clauses),
             severity=model.severity,
             banned=model.banned,
+            trigger=model.trigger,
             strictness=model.strictness,
             verbatim=model.verbatim,
             word_borders=model.word_borders,
