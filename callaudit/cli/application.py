@@ -15,6 +15,7 @@ from callaudit.cli.batch import register as register_batch
 from callaudit.cli.check import register as register_check
 from callaudit.cli.chinese import ChineseGroup, usage_sentence
 from callaudit.cli.doctor import register as register_doctor
+from callaudit.cli.phrases import register as register_phrases
 from callaudit.cli.report import register as register_report
 from callaudit.cli.rules import register as register_rules
 from callaudit.cli.transcribe import register as register_transcribe
@@ -40,6 +41,7 @@ register_transcribe(app)
 register_batch(app)
 register_report(app)
 register_rules(app)
+register_phrases(app)
 register_doctor(app)
 
 
