@@ -12,8 +12,9 @@ from synthesis.telephone import LINE_RATE_HZ, Audio, a_law, mu_law
 
 WAV_TAGS = {"wav-mulaw": 7, "wav-alaw": 6}
 CODECS = {
-    "mp3": ("mp3", "libmp3lame", 24_000),
+    "mp3": ("mp3", "libmp3lame", 32_000),
     "ogg": ("ogg", "libopus", 24_000),
+    "ogg-small": ("ogg", "libopus", 16_000),
     "m4a": ("mp4", "aac", 32_000),
     "amr": ("amr", "libopencore_amrnb", 12_200),
 }

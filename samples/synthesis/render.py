@@ -120,6 +120,8 @@ def _channels(script: Script, sides: dict[VoiceRole, Audio]) -> tuple[Audio, ...
 def write_call(name: str, script: Script, rendered: Rendered, folder: Path) -> Path:
     """Writes the recording, its metadata and its truth; returns the recording's path."""
     recording = folder / f"{name}.{script.output.suffix}"
+    for path in folder.glob(f"{name}.*"):
+        path.unlink()  # the script may have asked for another format before
     write_recording(recording, rendered.channels, script.output.format)
     _write_json(folder / f"{name}.json", metadata_of(name, script))
     _write_json(folder / f"{name}.expected.json", truth_of(script, rendered.layout))

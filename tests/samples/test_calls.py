@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from make_samples import table_row
+from ruamel.yaml import YAML
 from synthesis.render import metadata_of
 from synthesis.script import RULES, Script, read_script
 
@@ -74,7 +76,9 @@ def test_nothing_is_left_of_calls_that_have_no_script() -> None:
 
 
 def test_at_least_five_voices_are_heard() -> None:
-    voices = {Sample(name).truth["voices"][role] for name in NAMES for role in ("agent", "customer")}
+    voices = {
+        Sample(name).truth["voices"][role] for name in NAMES for role in ("agent", "customer")
+    }
     assert len(voices) >= 5
 
 
@@ -86,9 +90,16 @@ def test_every_rule_passes_and_fails_somewhere() -> None:
     assert never_failed == {"mandarin"}  # by definition it never fails
 
 
-def test_the_table_of_samples_names_every_call() -> None:
-    table = (SAMPLES / "README.md").read_text("utf-8")
-    assert [name for name in NAMES if f"`{name}`" not in table] == []
+def test_the_rules_are_those_of_the_default_rulebook() -> None:
+    text = (SAMPLES.parent / "rules" / "heating_hotline.yaml").read_text("utf-8")
+    ids = [rule["id"] for rule in YAML(typ="safe").load(text)["rules"]]
+    assert sorted(ids) == sorted(RULES)
+
+
+def test_the_table_of_samples_says_what_the_scripts_say() -> None:
+    lines = (SAMPLES / "README.md").read_text("utf-8").splitlines()
+    table = [line for line in lines if line.startswith("| `") and line.count("|") == 6]
+    assert table == [table_row(name, Sample(name).script) for name in NAMES]
 
 
 def test_a_call_has_its_recording_and_says_that_it_is_synthetic(sample: Sample) -> None:
@@ -134,7 +145,11 @@ def longest_wait_ms(sample: Sample, hold: dict[str, Any]) -> int:
     before = max(said["end_ms"] for said in own if said["end_ms"] <= hold["start_ms"])
     after = min(said["start_ms"] for said in own if said["start_ms"] >= hold["end_ms"])
     inside = [said for said in own if before < said["start_ms"] < after]
-    borders = [before, *(edge for said in inside for edge in (said["start_ms"], said["end_ms"])), after]
+    borders = [
+        before,
+        *(edge for said in inside for edge in (said["start_ms"], said["end_ms"])),
+        after,
+    ]
     return max(end - start for start, end in zip(borders[::2], borders[1::2], strict=True))
 
 
@@ -157,14 +172,14 @@ def test_speech_rate(sample: Sample) -> None:
     limit = 360
     if re.search("听不清|耳朵", sample.text("customer")):
         limit = 260
-    assert abs(per_minute - limit) > 12, "too near to the limit"
+    assert abs(per_minute - limit) > 20, "too near to the limit"
     assert characters(sample.text("agent")) >= 50
     assert sample.verdict("speech-rate") == ("fail" if per_minute > limit else "pass")
 
 
 def test_fillers(sample: Sample) -> None:
     spoken_ms = sample.voice_ms("agent")
-    assert not 28_500 < spoken_ms < 33_000, "too near to the least that must be spoken"
+    assert not 27_500 < spoken_ms < 34_000, "too near to the least that must be spoken"
     if spoken_ms < 30_000:
         assert sample.verdict("filler-words") == "not_applicable"
         return

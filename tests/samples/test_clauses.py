@@ -6,7 +6,11 @@ import csv
 import re
 from pathlib import Path
 
-TABLE = Path(__file__).parents[2] / "samples" / "regulation" / "clauses.csv"
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+TABLE = ROOT / "samples" / "regulation" / "clauses.csv"
+CLAUSES = ROOT / "rules" / "clauses.yaml"
 
 
 def rows() -> list[dict[str, str]]:
@@ -27,3 +31,9 @@ def test_no_number_is_missing_between_the_first_and_the_last_of_a_paragraph() ->
     last = {"3": 14, "6": 6, "7": 3, "7.4": 12, "7.5": 5, "7.6": 3, "9": 5}
     found = {row["clause"] for row in rows()}
     assert found == {f"{stem}.{item}" for stem, top in last.items() for item in range(1, top + 1)}
+
+
+def test_the_shipped_rulebook_decides_the_clauses_in_the_same_way() -> None:
+    shipped = YAML(typ="safe").load(CLAUSES.read_text("utf-8"))["clauses"]
+    of_rulebook = {clause: set(entry["how"]) for clause, entry in shipped.items()}
+    assert {row["clause"]: set(row["how"].split("+")) for row in rows()} == of_rulebook
