@@ -23,7 +23,7 @@ from callaudit.settings import Settings
 if TYPE_CHECKING:
     from callaudit.rulebook import Rulebook
     from callaudit.speech.recognise import Recogniser
-    from callaudit.speech.transcribe import AgentChannel
+    from callaudit.speech.transcribe import AgentChannel, Listener, Prepared
 
 Progress = Callable[[float], None]
 
@@ -122,6 +122,23 @@ class Auditor:
             compute_type=self.options.compute_type,
         )
 
+    @cached_property
+    def listener(self) -> Listener:
+        """Hears recordings, several at once if there are several.
+
+        Raises:
+            ModelUnavailable: There is no model.
+        """
+        from callaudit.speech.transcribe import Listener
+        from callaudit.speech.weights import load_weights
+
+        return Listener(
+            self.recogniser,
+            self.matcher,
+            load_weights(self.recogniser.info.sha256, self._cache),
+            self.options.agent_channel,
+        )
+
     def transcribe(
         self, path: Path, metadata: CallMetadata, progress: Progress | None = None
     ) -> Transcript:
@@ -136,14 +153,15 @@ class Auditor:
             RecordingError: This recording cannot be heard.
             ModelUnavailable: There is no model.
         """
+        return self.listener.transcribe([self.prepare(path, metadata)], progress)[0]
+
+    def prepare(self, path: Path, metadata: CallMetadata) -> Prepared:
+        """Decodes a recording, analyses its signals. Raises like `transcribe`; needs no model."""
         from callaudit.audio.decode import AudioLimits, read_recording
-        from callaudit.speech.transcribe import transcribe
+        from callaudit.speech.transcribe import prepare
 
         limits = AudioLimits(max_seconds=round(self.options.max_hours * 3600))
-        audio = read_recording(path, limits, expected_ms=metadata.duration_ms)
-        return transcribe(
-            audio, metadata, self.recogniser, self.matcher, self.options.agent_channel, progress
-        )
+        return prepare(read_recording(path, limits, expected_ms=metadata.duration_ms), metadata)
 
     def judge(self, transcript: Transcript, metadata: CallMetadata, call_id: str) -> CallReport:
         """Judges what was heard; needs neither audio nor model."""

@@ -10,6 +10,7 @@ the recogniser, which would make it hear what it is expected to hear.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,11 +18,13 @@ from typing import TYPE_CHECKING
 from callaudit.calls import AcousticScore, Utterance
 
 if TYPE_CHECKING:
-    from callaudit.phrases.matcher import Candidate
+    from callaudit.phrases.matcher import Candidate, Matches
     from callaudit.speech.recognise import Encoded, Recogniser, ScoredPiece
 
 _LARGEST_LOSS = -20.0
 _BATCH = 12
+_LEAST_SIMILARITY = 0.6  # below it, hardly one candidate in a hundred was said
+_TRIES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,26 @@ def _mean_inside(pieces: Sequence[ScoredPiece], start: int, end: int) -> float:
             tokens += piece.tokens
         position += len(piece.text)
     return total / tokens if tokens else _LARGEST_LOSS
+
+
+def worth_confirming(matches: Matches) -> tuple[Candidate, ...]:
+    """The candidates whose score can change a hit.
+
+    What the phonetic search leaves open is always compared with the sound; so are, for phrases that
+    were not found at all, the few nearest things said.
+    """
+    settled = {hit.phrase for hit in matches.hits if hit.certain}
+    open_hits = {(hit.phrase, hit.start_ms) for hit in matches.hits if not hit.certain}
+    chosen = []
+    tried: Counter[str] = Counter()
+    for candidate in matches.candidates:  # best first
+        if (candidate.phrase, candidate.start_ms) in open_hits:
+            chosen.append(candidate)
+        elif candidate.phrase not in settled and candidate.similarity >= _LEAST_SIMILARITY:
+            tried[candidate.phrase] += 1
+            if tried[candidate.phrase] <= _TRIES:
+                chosen.append(candidate)
+    return tuple(chosen)
 
 
 def confirm(

@@ -15,6 +15,7 @@ from callaudit.audio.channels import ChannelReport, inspect_channels
 from callaudit.audio.levels import level_tracks
 from callaudit.audio.tones import detect_events
 from callaudit.calls import (
+    AcousticScore,
     CallMetadata,
     Role,
     SignalEvent,
@@ -24,7 +25,8 @@ from callaudit.calls import (
     Voice,
     merge_spans,
 )
-from callaudit.speech.recognise import Hypothesis, Recogniser, Segment
+from callaudit.speech.confirm import Weights, confirm, worth_confirming
+from callaudit.speech.recognise import Encoded, Hypothesis, Recogniser, Segment
 from callaudit.speech.roles import RoleDecision, assign_roles
 from callaudit.speech.voice import find_voice
 
@@ -36,51 +38,138 @@ AgentChannel = Literal["left", "right", "mixed"]
 
 _PADDING_MS = 200  # the recogniser hears a little of what surrounds the voice
 _MIN_OVERLAP_MS = 300
+_KEPT_BYTES = 128 << 20  # of encoder output, between recognition and confirmation
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A recording before recognition: its signals, and what is to be recognised in it."""
+
+    audio: Audio
+    metadata: CallMetadata
+    channels: ChannelReport
+    events: tuple[SignalEvent, ...]
+    segments: list[Segment]
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One utterance span with what was recognised in it."""
+    """One utterance span with what was recognised in it.
+
+    Attributes:
+        encoded: Encoder output, as long as there is room to keep it.
+    """
 
     segment: Segment
     hypothesis: Hypothesis
+    encoded: Encoded | None
 
 
-def transcribe(
-    audio: Audio,
-    metadata: CallMetadata,
-    recogniser: Recogniser,
-    matcher: Matcher,
-    agent_channel: AgentChannel | None = None,
-    progress: Callable[[float], None] | None = None,
-) -> Transcript:
-    """Hears one recording.
+@dataclass(frozen=True)
+class Listener:
+    """Hears recordings with one loaded model.
 
-    Args:
-        audio: The decoded recording.
-        metadata: For the agent's channel.
-        recogniser: A loaded model.
-        matcher: Finds the phrases from which roles are inferred.
-        agent_channel: From the command line; wins over the metadata.
-        progress: Called with the share of the work that is done, 0–1.
-
-    Raises:
-        TranscriptionFailed: The recogniser failed.
+    Attributes:
+        recogniser: The model.
+        matcher: Finds the phrases that tell roles, and those to confirm by sound.
+        weights: Of the acoustic confirmation for this model; ``None``: phrases are not confirmed.
+        agent_channel: From the command line; wins over metadata.
     """
-    report = inspect_channels(audio)
+
+    recogniser: Recogniser
+    matcher: Matcher
+    weights: Weights | None
+    agent_channel: AgentChannel | None = None
+
+    def transcribe(
+        self, calls: Sequence[Prepared], progress: Callable[[float], None] | None = None
+    ) -> list[Transcript]:
+        """Hears several recordings; utterances of like length share batches across them.
+
+        Args:
+            calls: As `prepare` makes them.
+            progress: Called with the share of the work that is done, 0–1.
+
+        Returns:
+            A transcript per recording. None depends on the others.
+
+        Raises:
+            TranscriptionFailed: The recogniser failed.
+        """
+        heard = self._recognise([call.segments for call in calls], progress)
+        return [self._finish(call, own) for call, own in zip(calls, heard, strict=True)]
+
+    def _recognise(
+        self, segments: list[list[Segment]], progress: Callable[[float], None] | None
+    ) -> list[list[Heard]]:
+        owners = [number for number, own in enumerate(segments) for _ in own]
+        pooled = [segment for own in segments for segment in own]
+        heard: list[list[Heard]] = [[] for _ in segments]
+        total_ms = sum(segment.window.duration_ms for segment in pooled) or 1
+        done_ms = kept_bytes = 0
+        for index, hypothesis, encoded in self.recogniser.recognise(pooled):
+            kept_bytes += encoded.states.nbytes
+            room = kept_bytes <= _KEPT_BYTES
+            heard[owners[index]].append(Heard(pooled[index], hypothesis, encoded if room else None))
+            done_ms += pooled[index].window.duration_ms
+            if progress is not None:
+                progress(done_ms / total_ms)
+        return heard
+
+    def _finish(self, call: Prepared, heard: list[Heard]) -> Transcript:
+        spoken = sorted(
+            (item for item in heard if item.hypothesis.text),
+            key=lambda item: (item.segment.voice, item.segment.channel),
+        )
+        utterances = [_utterance(number, item) for number, item in enumerate(spoken)]
+        decision = assign_roles(
+            utterances,
+            channels=1 if call.channels.identical else call.audio.channels,
+            told=self.agent_channel or call.metadata.agent_channel,
+            told_by="metadata" if self.agent_channel is None else "flag",
+            matcher=self.matcher,
+        )
+        utterances = [replace(one, role=decision.role_of(one.channel)) for one in utterances]
+        dropped = Counter(item.hypothesis.dropped for item in heard if item.hypothesis.dropped)
+        voice = _voice(call.segments, decision)
+        events = sorted(
+            [*call.events, *_overlaps(voice)],
+            key=lambda event: (event.start_ms, event.end_ms, event.kind),
+        )
+        levels = level_tracks(call.audio)
+        return Transcript(
+            recording=call.audio.recording,
+            utterances=tuple(utterances),
+            voice=voice,
+            events=tuple(events),
+            levels=tuple(replace(one, role=decision.role_of(one.channel)) for one in levels),
+            role_source=decision.source,
+            role_confidence=decision.confidence,
+            acoustic=self._confirm(utterances, spoken),
+            dropped=dict(sorted(dropped.items())),
+            warnings=(*call.audio.warnings, *call.channels.warnings, *decision.warnings),
+            model=self.recogniser.info,
+        )
+
+    def _confirm(
+        self, utterances: list[Utterance], spoken: list[Heard]
+    ) -> tuple[AcousticScore, ...]:
+        """Compares with the sound what the phonetic search leaves open."""
+        if self.weights is None:
+            return ()
+        candidates = worth_confirming(self.matcher.find(utterances))
+        encoded = {
+            number: spoken[number].encoded or self.recogniser.encode_segment(spoken[number].segment)
+            for number in {candidate.utterance for candidate in candidates}
+        }
+        return confirm(self.recogniser, utterances, encoded, candidates, self.weights)
+
+
+def prepare(audio: Audio, metadata: CallMetadata) -> Prepared:
+    """Signal analysis and voice activity of one recording; needs no model."""
+    channels = inspect_channels(audio)
     events = detect_events(audio)
-    segments = voice_segments(audio, report, events)
-    heard = _recognise(recogniser, segments, progress)
-    dropped = Counter(item.hypothesis.dropped for item in heard if item.hypothesis.dropped)
-    utterances = _utterances(heard)
-    decision = assign_roles(
-        utterances,
-        channels=1 if report.identical else audio.channels,
-        told=agent_channel or metadata.agent_channel,
-        told_by="metadata" if agent_channel is None else "flag",
-        matcher=matcher,
-    )
-    return _assemble(audio, report, events, segments, utterances, decision, dropped, recogniser)
+    return Prepared(audio, metadata, channels, events, voice_segments(audio, channels, events))
 
 
 def voice_segments(
@@ -122,55 +211,24 @@ def _segments(
     return segments
 
 
-def _recognise(
-    recogniser: Recogniser,
-    segments: list[Segment],
-    progress: Callable[[float], None] | None,
-) -> list[Heard]:
-    heard: list[Heard] = []
-    total_ms = sum(segment.window.duration_ms for segment in segments) or 1
-    done_ms = 0
-    for index, hypothesis, _ in recogniser.recognise(segments):
-        heard.append(Heard(segments[index], hypothesis))
-        done_ms += segments[index].window.duration_ms
-        if progress is not None:
-            progress(done_ms / total_ms)
-    return heard
-
-
-def _utterances(heard: list[Heard]) -> list[Utterance]:
-    """Utterances in order of time, roles not yet known."""
-    spoken = sorted(
-        (item for item in heard if item.hypothesis.text),
-        key=lambda item: (item.segment.voice, item.segment.channel),
+def _utterance(number: int, item: Heard) -> Utterance:
+    """What was heard, its role not yet known."""
+    return Utterance(
+        id=number,
+        role=Role.UNKNOWN,
+        channel=item.segment.channel,
+        start_ms=item.segment.voice.start_ms,
+        end_ms=item.segment.voice.end_ms,
+        text=item.hypothesis.text,
+        confidence=round(item.hypothesis.confidence, 3),
+        words=item.hypothesis.words,
+        mandarin=item.hypothesis.mandarin,
     )
-    return [
-        Utterance(
-            id=number,
-            role=Role.UNKNOWN,
-            channel=item.segment.channel,
-            start_ms=item.segment.voice.start_ms,
-            end_ms=item.segment.voice.end_ms,
-            text=item.hypothesis.text,
-            confidence=round(item.hypothesis.confidence, 3),
-            words=item.hypothesis.words,
-            mandarin=item.hypothesis.mandarin,
-        )
-        for number, item in enumerate(spoken)
-    ]
 
 
-def _assemble(
-    audio: Audio,
-    report: ChannelReport,
-    events: Sequence[SignalEvent],
-    segments: list[Segment],
-    utterances: list[Utterance],
-    decision: RoleDecision,
-    dropped: Counter[str],
-    recogniser: Recogniser,
-) -> Transcript:
-    voice = tuple(
+def _voice(segments: Sequence[Segment], decision: RoleDecision) -> tuple[Voice, ...]:
+    """Voice activity with roles, in order of time."""
+    return tuple(
         Voice(
             decision.role_of(segment.channel),
             segment.channel,
@@ -178,23 +236,6 @@ def _assemble(
             segment.voice.end_ms,
         )
         for segment in sorted(segments, key=lambda segment: (segment.voice, segment.channel))
-    )
-    overlaps = _overlaps(voice)
-    return Transcript(
-        recording=audio.recording,
-        utterances=tuple(
-            replace(utterance, role=decision.role_of(utterance.channel)) for utterance in utterances
-        ),
-        voice=voice,
-        events=tuple(sorted([*events, *overlaps], key=lambda e: (e.start_ms, e.end_ms, e.kind))),
-        levels=tuple(
-            replace(track, role=decision.role_of(track.channel)) for track in level_tracks(audio)
-        ),
-        role_source=decision.source,
-        role_confidence=decision.confidence,
-        dropped=dict(sorted(dropped.items())),
-        warnings=(*audio.warnings, *report.warnings, *decision.warnings),
-        model=recogniser.info,
     )
 
 

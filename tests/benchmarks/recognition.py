@@ -21,14 +21,13 @@ import numpy as np
 import numpy.typing as npt
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 
-from callaudit.audio.channels import inspect_channels
 from callaudit.audio.decode import read_recording
 from callaudit.audio.samples import Audio
-from callaudit.audio.tones import detect_events
+from callaudit.calls import CallMetadata
 from callaudit.settings import load_settings
 from callaudit.speech.models import find_model
-from callaudit.speech.recognise import PROMPT, Recogniser
-from callaudit.speech.transcribe import voice_segments
+from callaudit.speech.recognise import PROMPT, Recogniser, Segment
+from callaudit.speech.transcribe import prepare
 from tests.benchmarks.accuracy_measures import error_rates
 
 CALLS = Path(__file__).parents[2] / "samples" / "calls"
@@ -129,20 +128,18 @@ def _spoken(segment: Any) -> Spoken:
 
 
 def ours(recogniser: Recogniser, channels: Sequence[Channel]) -> Heard:
-    """callaudit: signals, voice activity and recognition, call after call."""
-    by_call: dict[int, list[int]] = {}
-    for number in range(len(channels)):
-        by_call.setdefault(number // 2, []).append(number)
+    """callaudit: signals, voice activity and recognition, batches across all calls."""
+    segments: list[Segment] = []
+    owners: list[int] = []
+    for number in range(0, len(channels), 2):
+        call = prepare(channels[number].audio, CallMetadata())
+        segments += call.segments
+        owners += [number + segment.channel for segment in call.segments]
     heard: Heard = [[] for _ in channels]
-    for numbers in by_call.values():
-        audio = channels[numbers[0]].audio
-        segments = voice_segments(audio, inspect_channels(audio), detect_events(audio))
-        for index, hypothesis, _ in recogniser.recognise(segments):
-            segment = segments[index]
-            if hypothesis.text:
-                heard[numbers[segment.channel]].append(
-                    Spoken(segment.voice.start_ms, segment.voice.end_ms, hypothesis.text)
-                )
+    for index, hypothesis, _ in recogniser.recognise(segments):
+        if hypothesis.text:
+            voice = segments[index].voice
+            heard[owners[index]].append(Spoken(voice.start_ms, voice.end_ms, hypothesis.text))
     return [sorted(channel, key=lambda item: item.start_ms) for channel in heard]
 
 
