@@ -27,7 +27,8 @@ def packed(
     """Costs as whole numbers, with the weights that are gained with them."""
     import numpy as np
 
-    whole = np.rint(costs * np.float32(_COST)).astype(np.int32) * np.int32(_ROOM)
+    whole: NDArray[np.int32] = np.rint(costs * np.float32(_COST)).astype(np.int32)
+    whole = whole * np.int32(_ROOM)
     if weights is not None:
         whole -= np.rint(weights * np.float32(_WEIGHT)).astype(np.int32)
     return whole
@@ -91,11 +92,11 @@ def align(batch: Batch) -> NDArray[np.int32]:
                 above[:] = -batch.added[batch.owners[:joins]]
             lines = values[first + 1 : joins + 1]
             np.add(above, batch.drops[first:joins, None], out=lines)
-            above[:, :-1] += batch.costs[first:joins]
-            np.minimum(lines[:, 1:], above[:, :-1], out=lines[:, 1:])
             gaps = np.flatnonzero(batch.gaps[first:joins] > 0)
             if len(gaps):
-                lines[gaps] = _swallow(batch, gaps + first, values)
+                lines[gaps] = _swallow(batch, gaps + first, above[gaps])
+            above[:, :-1] += batch.costs[first:joins]
+            np.minimum(lines[:, 1:], above[:, :-1], out=lines[:, 1:])
             np.minimum.accumulate(lines, axis=1, out=lines)
         if joins < end:
             values[joins + 1 : end + 1] = _meet(batch, joins, end, values)
@@ -110,19 +111,19 @@ def _meet(batch: Batch, joins: int, end: int, values: NDArray[np.int32]) -> NDAr
     return np.minimum.reduceat(met, firsts[:-1] - firsts[0], axis=0)
 
 
-def _swallow(
-    batch: Batch, rows: NDArray[np.int64], values: NDArray[np.int32]
-) -> NDArray[np.int32]:
+def _swallow(batch: Batch, rows: NDArray[np.int64], above: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Lines of gaps, from the lines before them."""
     import numpy as np
 
     owners, gaps = batch.owners[rows], batch.gaps[rows]
     ground = batch.added[owners] - batch.walls[owners]
-    level = values[batch.before[rows]] + ground
+    level = above + ground
     lines = level.copy()
     for shift in range(1, min(int(gaps.max()) + 1, lines.shape[1])):
         allowed = np.flatnonzero(gaps >= shift)
         lines[allowed, shift:] = np.minimum(lines[allowed, shift:], level[allowed, :-shift])
-    return lines - ground
+    lines -= ground
+    return lines
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,9 +152,7 @@ def anchors(sequence: Sequence) -> tuple[str, ...]:
     return ()
 
 
-def _windows(
-    spans: list[tuple[int, int]], reach: int, length: int
-) -> list[tuple[int, int]]:
+def _windows(spans: list[tuple[int, int]], reach: int, length: int) -> list[tuple[int, int]]:
     """Where a variant may lie around its anchors, merged."""
     merged: list[tuple[int, int]] = []
     for first, last in sorted(spans):

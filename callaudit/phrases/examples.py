@@ -1,4 +1,4 @@
-"""The examples inside phrasebooks: every phrase carries sentences in which it is and is not said."""
+"""The examples inside phrasebooks: sentences in which a phrase is, and is not, said."""
 
 from __future__ import annotations
 
@@ -45,9 +45,7 @@ def say(text: str, role: Role, number: int = 0, start_ms: int = 0) -> Utterance:
 
 def check_examples(matcher: Matcher) -> tuple[ExampleFailure, ...]:
     """Examples of all phrases that do not hold: hits must be certain, misses leave no trace."""
-    return tuple(
-        failure for phrase in matcher.phrasebook for failure in _check(matcher, phrase)
-    )
+    return tuple(failure for phrase in matcher.phrasebook for failure in _check(matcher, phrase))
 
 
 def _check(matcher: Matcher, phrase: Phrase) -> list[ExampleFailure]:
@@ -60,11 +58,7 @@ def _check(matcher: Matcher, phrase: Phrase) -> list[ExampleFailure]:
                 if hit.phrase == phrase.id
             ]
             if expected == "hit" and not any(hit.certain for hit in hits):
-                failures.append(
-                    ExampleFailure(phrase.id, phrase.place, example, expected, None)
-                )
+                failures.append(ExampleFailure(phrase.id, phrase.place, example, expected, None))
             if expected == "miss" and hits:
-                failures.append(
-                    ExampleFailure(phrase.id, phrase.place, example, expected, hits[0])
-                )
+                failures.append(ExampleFailure(phrase.id, phrase.place, example, expected, hits[0]))
     return failures

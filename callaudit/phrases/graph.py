@@ -1,8 +1,8 @@
 """A variant as a graph of syllables: alternatives side by side instead of multiplied out.
 
 Nodes are numbered in an order in which every node comes after the one before it. Each has one
-predecessor; the ends of alternatives meet in a *join*, a node without a sound, to which each of them
-hands its result. So an alignment needs one pass over the nodes, however many wordings there are.
+predecessor; the ends of alternatives meet in a *join*, a node without a sound, to which each of
+them hands its result. So an alignment needs one pass over the nodes, however many wordings.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class Node:
         drop: Cost of not hearing it.
         limit: Distance beyond which nothing else may be heard for it.
         gap: Syllables that it may swallow; 0 for joins and their like, -1 for syllables.
-        is_slot: Whether it stands for one character of a value.
+        slot: Key of the slot of which it is one character; empty for others.
+        more: Characters that the slot may have after this one.
     """
 
     text: str
@@ -53,7 +54,8 @@ class Node:
     drop: float = 0.0
     limit: float = 1.0
     gap: int = -1
-    is_slot: bool = False
+    slot: str = ""
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +124,17 @@ class _Builder:
             return self.add(Node(label, before, gap=_HONORIFIC_GAP))
         digit = self.table.ids[DIGIT]
         for number in range(slot.low):
-            text = label if number == 0 else ""
-            before = self.add(
-                Node(text, before, 0, digit, _WEIGHT_DIGIT, NEVER, _DIGIT_LIMIT, is_slot=True)
+            node = Node(
+                label if number == 0 else "",
+                before,
+                syllable=digit,
+                weight=_WEIGHT_DIGIT,
+                drop=NEVER,
+                limit=_DIGIT_LIMIT,
+                slot=slot.key,
+                more=slot.high - number - 1,
             )
+            before = self.add(node)
         if slot.high > slot.low:
             before = self.add(Node("", before, gap=slot.high - slot.low))
         return before
@@ -159,7 +168,7 @@ def _extent(nodes: list[Node]) -> tuple[int, int, int]:
         if node.before >= 0:
             fixed, parts = least[node.before]
             least[number] = (
-                fixed + (node.syllable >= 0 and not node.is_slot),
+                fixed + (node.syllable >= 0 and not node.slot),
                 parts + (node.gap > 0),
             )
             most[number] = most[node.before] + (max(0, node.gap) or node.syllable >= 0)

@@ -34,9 +34,11 @@ class Thresholds:
 # accusation is worse than a missed one. Above 1 means that sound alone never decides.
 _NO = (2.0, 2.0)
 _REQUIRED = (_NO, _NO, _NO, (0.97, 0.92), (0.9, 0.86), (0.86, 0.82), (0.82, 0.76), (0.78, 0.72))
-_BANNED = (_NO, _NO, _NO, (2.0, 0.97), (0.95, 0.9), (0.92, 0.87), (0.88, 0.82), (0.88, 0.8)) + (
-    (0.85, 0.77),
+_BANNED = (
+    *(_NO, _NO, _NO, (2.0, 0.97)),
+    *((0.95, 0.9), (0.92, 0.87), (0.88, 0.82), (0.88, 0.8), (0.85, 0.77)),
 )
+_TRIGGER = (2.0, 2.0, 2.0, 0.97, 0.93, 0.9, 0.87, 0.85)
 _HOMOPHONES = (0.99, 0.99)
 _ACOUSTIC, _ACOUSTIC_BANNED = 0.5, 0.8
 
@@ -52,10 +54,11 @@ def default_thresholds(
         trigger: Whether hitting it only makes a duty arise: then there is no use in doubt.
         homophones: Whether a two-syllable wording may be decided by its sound alone.
     """
-    table = _BANNED if banned or trigger else _REQUIRED
-    accept, uncertain = table[min(int(syllables), len(table) - 1)]
     if trigger:
-        uncertain = accept
+        accept = uncertain = _TRIGGER[min(int(syllables), len(_TRIGGER) - 1)]
+    else:
+        table = _BANNED if banned else _REQUIRED
+        accept, uncertain = table[min(int(syllables), len(table) - 1)]
     if homophones and int(syllables) == 2:
         accept, uncertain = _HOMOPHONES
     return Thresholds(accept, uncertain, _ACOUSTIC_BANNED if banned else _ACOUSTIC)
@@ -152,9 +155,7 @@ class Phrase:
 
     def thresholds(self, syllables: float) -> Thresholds:
         """Thresholds for a wording of that weight."""
-        default = default_thresholds(
-            syllables, self.banned, self.trigger, self.homophones
-        )
+        default = default_thresholds(syllables, self.banned, self.trigger, self.homophones)
         accept = default.accept if self.accept is None else self.accept
         if self.strictness == "acoustic":
             accept = max(accept, 2.0)

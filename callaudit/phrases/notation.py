@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from callaudit.phrases.text import fold
+from callaudit.phrases.text import fold, read_digits
 
 DEFAULT_GAP = 6
 MAX_GAP = 20
@@ -30,6 +30,8 @@ MAX_SIZE = 300
 HONORIFICS = (
     "先生|女士|小姐|同志|师傅|大哥|大姐|阿姨|叔叔|大爷|大娘|大妈|老师|经理|领导|老板|用户|客户"
 )
+NUMERALS = frozenset("0123456789零一二三四五六七八九十百千幺两")
+"""What numbers in slots are made of."""
 _NUMERAL = "[0-9零一二三四五六七八九十百千幺两]"
 
 
@@ -171,7 +173,8 @@ class _Parser:
                 break
         if self.text[self.position] != closing:
             raise NotationError(
-                f"括号 {opening} 应当由 {closing} 结束，写的是 {self.text[self.position]}", self.position
+                f"括号 {opening} 应当由 {closing} 结束，写的是 {self.text[self.position]}",
+                self.position,
             )
         self.position += 1
         if not all(options):
@@ -265,11 +268,11 @@ def wordings(sequence: Sequence) -> Iterator[str]:
         if isinstance(node, Choice):
             alternatives.append([text for option in node.options for text in wordings(option)])
         elif isinstance(node, Literal):
-            alternatives.append([node.text])
+            alternatives.append([fold(node.text)])
         else:
             raise TypeError(f"not a fixed variant: {node}")
     for parts in product(*alternatives):
-        yield fold("".join(parts))
+        yield read_digits("".join(parts))
 
 
 def may_be_empty(sequence: Sequence) -> bool:

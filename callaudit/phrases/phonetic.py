@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from callaudit.phrases.alignment import NEVER, Batch, Step, align, packed, trace, unpacked
+from callaudit.phrases.alignment import NEVER, Batch, align, packed, trace, unpacked
 from callaudit.phrases.graph import PARTICLE_WEIGHT, PARTICLES, Node
 from callaudit.phrases.layout import Layout
 from callaudit.phrases.model import Phrase
+from callaudit.phrases.notation import NUMERALS
 from callaudit.phrases.phonetics import SyllableTable, distance
 from callaudit.phrases.soundbook import LENGTHS, Soundbook, seed_codes
 from callaudit.phrases.sounds import PLAINLY_OTHER, SoundVariant, insert_costs
@@ -46,6 +47,7 @@ class Account:
         start, end: ``text[start:end]`` was heard.
         wording: As people read it: 还有什么…帮您.
         spoken: The same with what was heard in gaps and slots: 还有什么可以帮您.
+        slots: Values of slots, by key.
         expected: Syllables of the wording.
         heard: Syllable heard for each; empty for none.
         others: Syllables for which plainly another one was heard, or none, or that were added.
@@ -57,6 +59,7 @@ class Account:
     end: int
     wording: str
     spoken: str
+    slots: tuple[tuple[str, str], ...]
     expected: tuple[str, ...]
     heard: tuple[str, ...]
     others: int
@@ -163,7 +166,8 @@ class PhoneticIndex:
         """Like `search`, but compares every wanted variant with everything that was said."""
         import numpy as np
 
-        variants = np.flatnonzero(speech.wanted.any(axis=0)[self.book.phrases])
+        wanted: NDArray[np.bool_] = np.any(speech.wanted, axis=0)
+        variants = np.flatnonzero(wanted[self.book.phrases])
         if not len(variants) or not speech.text:
             return []
         zeros = np.zeros_like(variants)
@@ -308,11 +312,13 @@ class _Alignments:
         names = self.index.table.syllables
         start, end = origin + first, origin + last
         others, missing = self._differences(path, start, end)
+        slots, end = _slots(path, self.speech.text, end)
         return Account(
             start=start,
             end=end,
             wording="".join(node.text for node, _ in path),
             spoken=_spoken(path, self.speech.text, start),
+            slots=slots,
             expected=tuple(names[node.syllable] for node, _ in sounding),
             heard=tuple(
                 "" if column is None else self._reading(names[node.syllable], column)
@@ -343,9 +349,7 @@ class _Alignments:
             )
         return others + missing, missing
 
-    def _parts(
-        self, path: Sequence[tuple[Node, int | None]]
-    ) -> tuple[tuple[float, float], ...]:
+    def _parts(self, path: Sequence[tuple[Node, int | None]]) -> tuple[tuple[float, float], ...]:
         """Similarity and weight of each part."""
         costs, weights = [0.0], [0.0]
         for node, column in path:
@@ -380,6 +384,22 @@ def _sums(costs: NDArray[np.int32]) -> NDArray[np.int32]:
     return sums
 
 
+def _slots(
+    path: Sequence[tuple[Node, int | None]], text: str, end: int
+) -> tuple[tuple[tuple[str, str], ...], int]:
+    """Values of slots, with the digits that follow what was aligned; and where the hit ends."""
+    values: dict[str, tuple[int, int]] = {}
+    for node, column in path:
+        if node.slot and column is not None:
+            first, _ = values.get(node.slot, (column, 0))
+            last = column + 1
+            while last < len(text) and last - column <= node.more and text[last] in NUMERALS:
+                last += 1
+            values[node.slot] = (first, last)
+            end = max(end, last)
+    return tuple((key, text[first:last]) for key, (first, last) in values.items()), end
+
+
 def _spoken(path: Sequence[tuple[Node, int | None]], text: str, start: int) -> str:
     """A wording with what was heard in its gaps and slots."""
     parts: list[str] = []
@@ -394,7 +414,7 @@ def _spoken(path: Sequence[tuple[Node, int | None]], text: str, start: int) -> s
                 parts.append(text[open_since:column])
                 open_since = -1
             position = column + 1
-        parts.append(text[column] if node.is_slot and column is not None else node.text)
+        parts.append(text[column] if node.slot and column is not None else node.text)
     return "".join(parts)
 
 

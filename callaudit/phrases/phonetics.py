@@ -4,8 +4,8 @@ A syllable is an initial and a final; a final is a medial, a nucleus and a coda.
 two syllables adds up the distances of these parts, which follow from articulation (place, manner,
 aspiration; vowel height and backness) as in S. Duanmu, *The Phonology of Standard Chinese*
 (Oxford, 2nd ed. 2007, ch. 2). The pairs that speakers and recognisers confuse most are set lower
-by hand in `CONFUSED_INITIALS` and `_CODAS`: the usual fuzzy-pinyin pairs (模糊音: z/zh c/ch s/sh n/l
-f/h r/l, in/ing en/eng an/ang). The form (initial and final apart, then added) follows M. Li et
+by hand in `CONFUSED_INITIALS` and `_CODAS`: the usual fuzzy-pinyin pairs (模糊音: z/zh c/ch s/sh
+n/l f/h r/l, in/ing en/eng an/ang). The form (initial and final apart, then added) follows M. Li et
 al., "DIMSIM", CoNLL 2018 (K18-1043); its learned values are not used. Telephone bands (300–3400 Hz)
 cut most of what tells sibilants and aspiration apart, hence the low weight of both.
 """
@@ -212,7 +212,7 @@ _CLASS_FINALS = {
 
 
 def syllable_class(syllable: str) -> str:
-    """Coarse class of a syllable: those that are confused most share one; used to find candidates."""
+    """Coarse class of a syllable, for finding candidates: those confused most share one."""
     split = parts(syllable)
     if split is None:
         return syllable
@@ -257,6 +257,7 @@ class SyllableTable:
 
     @cached_property
     def ids(self) -> dict[str, int]:
+        """Id of each syllable."""
         return {syllable: index for index, syllable in enumerate(self.syllables)}
 
     @cached_property

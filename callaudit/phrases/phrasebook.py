@@ -29,20 +29,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
 
 from callaudit.calls import Role
 from callaudit.errors import PhrasebookError, Problem
 from callaudit.located_yaml import LocatedYaml, Location, read_yaml, validate
+from callaudit.phrases.book_cache import read_book, write_book
 from callaudit.phrases.model import (
     Examples,
     Exceptions,
     Phrase,
     Phrasebook,
-    Severity,
-    Strictness,
     Variant,
 )
 from callaudit.phrases.notation import (
@@ -55,115 +51,26 @@ from callaudit.phrases.notation import (
     regex,
     size,
 )
+from callaudit.phrases.schema import (
+    ExamplesModel,
+    ExceptionsModel,
+    PhrasebookModel,
+    PhraseModel,
+    SiteModel,
+    VariantModel,
+)
 
 SITE_FILE = "site.yaml"
 _ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class VariantModel(_Strict):
-    """A variant with options."""
-
-    say: str = Field(min_length=1, description="说法，用变体写法")
-    whole_utterance: bool = Field(False, description="只有整句话就是它时才算")
-    before_break: bool = Field(False, description="只有后面停顿（标点）或说完时才算")
-    inside: bool = Field(False, description="只有前面还说了别的话时才算")
-    exact: bool = Field(False, description="只按字面找，不按读音找")
-
-
-class ExceptionsModel(_Strict):
-    """例外：上下文里有这些话时，不算说了这句话术。"""
-
-    not_before: list[str] = Field([], description="后面紧跟着这些话时不算")
-    not_after: list[str] = Field([], description="前面紧挨着这些话时不算")
-    not_inside: list[str] = Field([], description="是这些话的一部分时不算")
-    not_containing: list[str] = Field([], description="里面夹着这些话时不算")
-
-
-class ExamplesModel(_Strict):
-    """例句，测试时逐句检查。"""
-
-    hit: list[str] = Field(min_length=1, description="应当找到的例句")
-    miss: list[str] = Field([], description="不应当找到的例句")
-
-
-class ThresholdsModel(_Strict):
-    """代替默认门槛的分数，0 到 1。"""
-
-    accept: float | None = Field(None, ge=0, le=1, description="读音相似度达到它就算说了")
-    uncertain: float | None = Field(None, ge=0, le=1, description="读音相似度达到它就请人复核")
-    acoustic: float | None = Field(None, ge=0, le=1, description="声学得分达到它就算说了")
-
-
-class PhraseModel(_Strict):
-    """一句话术。"""
-
-    title: str = Field(min_length=1, description="中文名称")
-    role: Literal["agent", "customer", "any"] = Field(description="谁说的：坐席、客户或任何人")
-    clauses: list[str] = Field([], description="规范条款号")
-    severity: Severity = Field("none", description="禁语的轻重")
-    banned: bool = Field(False, description="是否禁语；禁语需要更强的依据")
-    trigger: bool = Field(False, description="只用来判断场景或引出义务；存疑的不算")
-    strictness: Strictness = Field("phonetic", description="最低要求：字面、读音或声学")
-    prescribed: str = Field("", description="报告里给出的规范说法")
-    variants: list[str | VariantModel] = Field(min_length=1, description="各种说法")
-    exceptions: ExceptionsModel = Field(ExceptionsModel(), description="例外")
-    examples: ExamplesModel = Field(description="例句")
-    thresholds: ThresholdsModel = Field(ThresholdsModel(), description="门槛")
-    verbatim: bool = Field(False, description="保留语气词和重复（用于口病语）")
-    word_borders: bool = Field(False, description="只在词的边界上算")
-    homophones: bool = Field(False, description="两个字的说法，同音即可")
-    tells_role: float = Field(
-        0.0, ge=0, le=5, description="说了它多大程度上表明说话人就是这个角色（对数几率）"
-    )
-
-
-class AdditionModel(_Strict):
-    """给其他话术库里的话术增加说法。"""
-
-    variants: list[str | VariantModel] = Field([], description="增加的说法")
-    exceptions: ExceptionsModel = Field(ExceptionsModel(), description="增加的例外")
-    examples: ExamplesModel | None = Field(None, description="增加的例句")
-
-
-class PhrasebookModel(_Strict):
-    """话术库文件。"""
-
-    phrasebook: str = Field(min_length=1, description="话术库的名字")
-    title: str = Field("", description="中文名称")
-    exceptions: ExceptionsModel = Field(ExceptionsModel(), description="本库所有话术共同的例外")
-    phrases: dict[str, PhraseModel] = Field({}, description="话术，键是编号")
-    additions: dict[str, AdditionModel] = Field({}, description="给其他库的话术增加说法")
-
-
-class StaffNumberModel(_Strict):
-    """工号的位数。"""
-
-    min_digits: int = Field(2, ge=1, le=12)
-    max_digits: int = Field(8, ge=1, le=12)
-
-
-class SiteModel(_Strict):
-    """单位信息文件。"""
-
-    company_names: list[str] = Field(min_length=1, description="单位名称的各种说法")
-    staff_number: StaffNumberModel = Field(StaffNumberModel(), description="工号的位数")
-
-
-def phrasebook_schema() -> dict[str, Any]:
-    """JSON Schema (draft 7) of a phrasebook file, for editors."""
-    schema: dict[str, Any] = PhrasebookModel.model_json_schema(ref_template="#/definitions/{model}")
-    schema["definitions"] = schema.pop("$defs")
-    return {"$schema": "http://json-schema.org/draft-07/schema#", **schema}
-
-
-def phrasebook_files(paths: Sequence[Path], site: Path | None) -> tuple[tuple[Path, ...], Path | None]:
+def phrasebook_files(
+    paths: Sequence[Path], site: Path | None
+) -> tuple[tuple[Path, ...], Path | None]:
     """The phrasebook files behind files and folders, and the site file.
 
-    A folder stands for its ``*.yaml`` files; its ``site.yaml`` is the site file unless one is given.
+    A folder stands for its ``*.yaml`` files; its ``site.yaml`` is the site file unless one is
+    given.
 
     Raises:
         PhrasebookError: A path does not exist, or nothing is found.
@@ -179,7 +86,9 @@ def phrasebook_files(paths: Sequence[Path], site: Path | None) -> tuple[tuple[Pa
         else:
             raise PhrasebookError(f"找不到话术库 {path}，请检查路径")
     if not files:
-        raise PhrasebookError(f"{'、'.join(map(str, paths)) or '给定的路径'} 里没有话术库（*.yaml）")
+        raise PhrasebookError(
+            f"{'、'.join(map(str, paths)) or '给定的路径'} 里没有话术库（*.yaml）"
+        )
     return tuple(dict.fromkeys(files)), site
 
 
@@ -262,9 +171,7 @@ class _Compiler:
 
     def phrases(self, book: PhrasebookModel) -> list[Phrase]:
         common = self._exceptions(book.exceptions, ("exceptions",))
-        return [
-            self._phrase(phrase_id, model, common) for phrase_id, model in book.phrases.items()
-        ]
+        return [self._phrase(phrase_id, model, common) for phrase_id, model in book.phrases.items()]
 
     def add(self, book: PhrasebookModel, phrases: dict[str, Phrase]) -> None:
         """Applies the additions of a book to phrases of any book."""
@@ -291,11 +198,12 @@ class _Compiler:
         if not _ID.fullmatch(phrase_id):
             self._complain(location, f"编号 {phrase_id} 应当由小写字母、数字和连字符组成")
         if model.banned and model.severity == "none":
-            self._complain((*location, "banned"), "禁语要写明轻重 severity：minor、major 或 serious")
+            self._complain(
+                (*location, "banned"), "禁语要写明轻重 severity：minor、major 或 serious"
+            )
         given = model.thresholds
-        if given.accept is not None and given.uncertain is not None:
-            if given.uncertain > given.accept:
-                self._complain((*location, "thresholds"), "uncertain 不能大于 accept")
+        if (given.uncertain or 0.0) > (1.0 if given.accept is None else given.accept):
+            self._complain((*location, "thresholds"), "uncertain 不能大于 accept")
         line, _ = self.document.position(location)
         return Phrase(
             id=phrase_id,
@@ -390,5 +298,22 @@ class _Compiler:
 def load_phrasebooks(
     paths: Sequence[Path], site: Path | None = None, cache: Path | None = None
 ) -> Phrasebook:
-    """Phrasebooks, compiled (see `compile_phrasebooks`)."""
-    return compile_phrasebooks(paths, site)
+    """Phrasebooks, compiled; from the cache when nothing has changed.
+
+    Args:
+        paths: Files and folders (see `phrasebook_files`).
+        site: Site file; ``None`` for the one in a folder, or the defaults.
+        cache: Folder for compiled phrasebooks; ``None`` for none.
+
+    Raises:
+        PhrasebookError: With all mistakes of all files, each with its place.
+    """
+    if cache is None:
+        return compile_phrasebooks(paths, site)
+    files, site = phrasebook_files(paths, site)
+    kept = read_book(cache, content_hash(files, site), files)
+    if kept is not None:
+        return kept
+    book = compile_phrasebooks(paths, site)
+    write_book(cache, book, files)
+    return book

@@ -123,9 +123,7 @@ class Soundbook:
         )
 
 
-def seed_codes(
-    classes: NDArray[np.int64], base: int
-) -> Iterator[tuple[int, NDArray[np.int64]]]:
+def seed_codes(classes: NDArray[np.int64], base: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
     """Codes of the pairs of classes one and two places apart, each with its distance."""
     for apart in (1, 2):
         if len(classes) > apart:
@@ -151,9 +149,7 @@ def _levels(nodes: Sequence[Node]) -> list[int]:
         if node.join:
             # A join comes after joins that meet in it.
             depths[node.join] = max(depths[node.join], depths[number] + (node.before < 0))
-    return [
-        2 * depth + (node.before < 0) for depth, node in zip(depths[1:], nodes, strict=True)
-    ]
+    return [2 * depth + (node.before < 0) for depth, node in zip(depths[1:], nodes, strict=True)]
 
 
 def _meetings(nodes: Sequence[Node]) -> list[list[int]]:
@@ -165,9 +161,7 @@ def _meetings(nodes: Sequence[Node]) -> list[list[int]]:
     return meetings
 
 
-def _seeds(
-    variants: Sequence[SoundVariant], table: SyllableTable, base: int
-) -> NDArray[np.int64]:
+def _seeds(variants: Sequence[SoundVariant], table: SyllableTable, base: int) -> NDArray[np.int64]:
     """Rows of (code, variant, columns before), sorted."""
     import numpy as np
 
@@ -199,12 +193,15 @@ def _neighbours(nodes: Sequence[Node]) -> Iterator[tuple[int, int, int, frozense
     """
     # Of each node: the columns up to its end, and the last one or two syllable nodes before that.
     columns: list[frozenset[int]] = [frozenset({0})] + [frozenset()] * len(nodes)
-    endings: list[frozenset[tuple[int, ...]]] = [frozenset({()})] + [frozenset()] * len(nodes)
+    endings: list[frozenset[tuple[int, ...]]] = [frozenset[tuple[int, ...]]({()})]
+    endings += [frozenset()] * len(nodes)
     for number, node in enumerate(nodes, 1):
         if node.before >= 0:
             earlier, tails = columns[node.before], endings[node.before]
             if node.syllable >= 0:
-                for pair in {(tail[-apart], apart) for tail in tails for apart in range(1, len(tail) + 1)}:
+                for pair in {
+                    (tail[-apart], apart) for tail in tails for apart in range(1, len(tail) + 1)
+                }:
                     leads = frozenset(column - pair[1] for column in earlier if column >= pair[1])
                     yield nodes[pair[0] - 1].syllable, node.syllable, pair[1], leads
                 columns[number] = frozenset(column + 1 for column in earlier)

@@ -73,9 +73,7 @@ def _share(start_ms: int, end_ms: int, index: int, count: int) -> tuple[int, int
     return start_ms + width * index // count, start_ms + width * (index + 1) // count
 
 
-def _fill(
-    times: list[tuple[int, int] | None], start_ms: int, end_ms: int
-) -> list[tuple[int, int]]:
+def _fill(times: list[tuple[int, int] | None], start_ms: int, end_ms: int) -> list[tuple[int, int]]:
     filled: list[tuple[int, int]] = []
     index = 0
     while index < len(times):
@@ -141,9 +139,18 @@ class Stream:
         owner = self.owners[start]
         if self.owners[end - 1] != owner:
             return False
-        clean = self.spoken[owner].text.clean
-        around = clean[: self.places[start]] + clean[self.places[end - 1] + 1 :]
+        first, last = self._utterance(start, end)
+        around = self.text[first:start] + self.text[end:last]
         return all(character in INTERJECTIONS for character in around)
+
+    def _utterance(self, start: int, end: int) -> tuple[int, int]:
+        """Where the utterance around a stretch begins and ends."""
+        owner = self.owners[start]
+        while start > 0 and self.owners[start - 1] == owner:
+            start -= 1
+        while end < len(self.owners) and self.owners[end] == owner:
+            end += 1
+        return start, end
 
     def breaks_after(self, end: int) -> bool:
         """Whether the utterance pauses (punctuation, a space) or ends at a position."""
@@ -153,14 +160,9 @@ class Stream:
 
     def joined(self, start: int, end: int) -> bool:
         """Whether the utterance of the stretch is joined to one before or after it."""
-        owner = self.owners[start]
-        while start > 0 and self.owners[start] == owner:
-            start -= 1
-        while end < len(self.owners) and self.owners[end] == owner:
-            end += 1
-        before = self.owners[start] not in (owner, -1)
-        after = end < len(self.owners) and self.owners[end] not in (owner, -1)
-        return before or after
+        start, end = self._utterance(start, end)
+        before = start > 0 and self.owners[start - 1] >= 0
+        return before or (end < len(self.owners) and self.owners[end] >= 0)
 
 
 @dataclass(frozen=True)
@@ -176,9 +178,7 @@ class Streams:
     verbatim: tuple[Stream, ...]
 
 
-def build_streams(
-    utterances: Sequence[Utterance], keep: frozenset[str], verbatim: bool
-) -> Streams:
+def build_streams(utterances: Sequence[Utterance], keep: frozenset[str], verbatim: bool) -> Streams:
     """Makes the streams of a call.
 
     Args:
@@ -196,9 +196,7 @@ def build_streams(
     return Streams(tight, tuple(_stream(*key, spoken, None) for key, spoken in groups.items()))
 
 
-def _stream(
-    role: Role, channel: int, spoken: list[_Spoken], keep: frozenset[str] | None
-) -> Stream:
+def _stream(role: Role, channel: int, spoken: list[_Spoken], keep: frozenset[str] | None) -> Stream:
     parts: list[str] = []
     owners: list[int] = []
     places: list[int] = []
@@ -215,7 +213,9 @@ def _stream(
             parts.append(clean)
         else:
             kept = squeeze(clean, keep)
-            parts.append(clean if len(kept) == len(clean) else "".join(map(clean.__getitem__, kept)))
+            parts.append(
+                clean if len(kept) == len(clean) else "".join(map(clean.__getitem__, kept))
+            )
         places += kept
         owners += [index] * len(kept)
     return Stream(role, channel, "".join(parts), owners, places, spoken)

@@ -1,4 +1,4 @@
-"""Chinese text as it is compared: one form for what means the same, with a way back to what was heard.
+"""Chinese text as it is compared: one form for what means the same, with a way back to the source.
 
 Comparison ignores width, script (traditional/simplified), case, punctuation and spaces, reads
 digit runs alike however they were written (幺零两 / 〇 / 102), and takes 您 for 你, because no
@@ -8,6 +8,7 @@ text, so that whatever is found can be quoted as it was heard.
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -24,7 +25,16 @@ HESITATIONS = frozenset("嗯呃唔嗳")
 INTERJECTIONS = frozenset("喂啊哎唉诶欸嘿哦噢喔呀吧嘛吗呢哈") | HESITATIONS
 """What may stand around a phrase that is said to be the whole utterance."""
 
-_SAME = {"您": "你", "妳": "你", "她": "他", "它": "他", "牠": "他", "嘛": "吗", "麽": "么", "〇": "零"}
+_SAME = {
+    "您": "你",
+    "妳": "你",
+    "她": "他",
+    "它": "他",
+    "牠": "他",
+    "嘛": "吗",
+    "麽": "么",
+    "〇": "零",
+}
 _DIGITS = str.maketrans("零〇一二三四五六七八九幺两", "0012345678912")
 _DIGIT_RUN = re.compile("[0-9零一二三四五六七八九幺]{2,}|[0-9零一二三四五六七八九幺两]{3,}")
 _ONES = re.compile("一+")
@@ -155,8 +165,8 @@ def squeeze(clean: str, keep: frozenset[str] = frozenset()) -> list[int]:
     """Positions that remain when hesitations and stutters are left out.
 
     Of a run of the same character (对对对不起) one is kept, two where the doubled character is in
-    ``keep`` (谢谢); of a repeated group of two to four characters (有什么有什么可以) the last is kept, unless
-    the group is in ``keep``. Digits are never touched.
+    ``keep`` (谢谢); of a repeated group of two to four characters (有什么有什么) the last is kept,
+    unless the group is in ``keep``. Digits are never touched.
 
     Args:
         clean: Comparable text.
@@ -193,7 +203,7 @@ def repetitions(wordings: Iterable[str]) -> frozenset[str]:
     """Doubled characters and groups that occur inside wordings, for ``squeeze(keep=…)``."""
     kept: set[str] = set()
     for wording in wordings:
-        kept.update(a for a, b in zip(wording, wording[1:], strict=False) if a == b)
+        kept.update(one for one, other in itertools.pairwise(wording) if one == other)
         kept.update(match.group(1) for match in _REPEATED.finditer(wording))
     return frozenset(kept)
 

@@ -1,0 +1,55 @@
+"""How much evidence it takes to say that a misheard phrase was said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from callaudit.phrases.model import Phrase
+from callaudit.phrases.phonetic import Sounding
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the evidence for a misheard phrase amounts to.
+
+    Attributes:
+        threshold: What the deciding score had to reach.
+    """
+
+    method: Literal["phonetic", "acoustic"]
+    certain: bool
+    threshold: float
+
+
+def decide(phrase: Phrase, sounding: Sounding, score: float | None) -> Decision | None:
+    """Weighs an alignment and, if there is one, an acoustic score.
+
+    A certain hit may have few syllables for which plainly another one was heard: one in six. What
+    is uncertain may have more, unless it would be an accusation. What lacks a syllable of a short
+    wording altogether is something else that was said, not the wording misheard. Every part between
+    gaps has to be heard, because a gap lets a short part find a place anywhere.
+
+    Returns:
+        ``None`` when it is not even worth a person's time.
+    """
+    limits, account = phrase.thresholds(sounding.weight), sounding.account
+    strict = int(sounding.weight / 6)
+    lenient = strict if phrase.banned else int(sounding.weight / 5)
+    whole = account.missing <= sounding.weight / 8
+    if len(account.parts) > 1 and any(part < _needed(weight) for part, weight in account.parts):
+        return None
+    if sounding.similarity >= limits.accept and account.others <= strict:
+        return Decision("phonetic", True, limits.accept)
+    if score is not None and score >= limits.acoustic:
+        return Decision("acoustic", True, limits.acoustic)
+    refuted = score is not None and score < limits.acoustic / 2
+    near = sounding.similarity >= limits.uncertain and account.others <= lenient
+    if near and whole and not refuted:
+        return Decision("phonetic", False, min(1.0, limits.accept))
+    return None
+
+
+def _needed(weight: float) -> float:
+    """Similarity that a part between gaps must reach; a single syllable proves nothing."""
+    return 2.0 if weight < 1.5 else 0.88 if weight < 2.5 else 0.75

@@ -1,0 +1,339 @@
+"""One call being searched: exact hits first, then what was misheard, then what came near."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
+
+from callaudit.calls import AcousticScore, Alignment, PhraseHit
+from callaudit.phrases.decision import Decision, decide
+from callaudit.phrases.exact import ExactIndex, Found
+from callaudit.phrases.model import Phrase, Phrasebook, Variant
+from callaudit.phrases.phonetic import PhoneticIndex, Sounding, Speech
+from callaudit.phrases.results import Candidate, Matches
+from callaudit.phrases.sounds import SETTLED, surcharges
+from callaudit.phrases.streams import Heard, Stream
+from callaudit.phrases.text import number_value, word_borders
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_CONTEXT = 24
+"""Characters around a hit in which its exceptions are looked for."""
+_SETTLED_LENGTH = 3
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A sounding and the stream in which it lies; ``first`` is where that begins in the text."""
+
+    stream: Stream
+    first: int
+    sounding: Sounding
+
+    @cached_property
+    def span(self) -> tuple[int, int]:
+        """Start and end in the stream."""
+        account = self.sounding.account
+        return account.start - self.first, account.end - self.first
+
+    @cached_property
+    def heard(self) -> Heard:
+        """The same in the recording."""
+        return self.stream.heard(*self.span)
+
+
+class Search:
+    """One call being searched.
+
+    Args:
+        phrasebook: What to look for.
+        streams: What was said.
+        acoustic: What a confirmation said of candidates.
+    """
+
+    def __init__(
+        self,
+        phrasebook: Phrasebook,
+        streams: Sequence[Stream],
+        acoustic: Sequence[AcousticScore],
+    ) -> None:
+        self.phrasebook = phrasebook
+        self.phrases = tuple(phrasebook)
+        self.streams = streams
+        self.hits: list[PhraseHit] = []
+        self.taken: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        self.open: list[_Place] = []
+        self.scores: dict[tuple[str, int], list[AcousticScore]] = {}
+        for score in acoustic:
+            self.scores.setdefault((score.phrase, score.utterance), []).append(score)
+
+    # --- exact ------------------------------------------------------------------------------
+
+    def exact(self, stream: Stream, index: ExactIndex) -> None:
+        """Adds the exact hits of a stream: per phrase the longest, none overlapping."""
+        allowed = [phrase.may_be_said_by(stream.role) for phrase in self.phrases]
+        found = index.search(stream.text, allowed.__getitem__)
+        found.sort(key=lambda one: (one.phrase, one.start - one.end, one.start))
+        for one in found:
+            spans = self.taken.setdefault((id(stream), one.phrase), [])
+            if any(one.start < end and start < one.end for start, end in spans):
+                continue
+            if self._permitted(stream, one.phrase, one.variant, one.start, one.end):
+                spans.append((one.start, one.end))
+                self.hits.append(self._exact_hit(stream, one))
+
+    def _exact_hit(self, stream: Stream, found: Found) -> PhraseHit:
+        phrase = self.phrases[found.phrase]
+        variant = phrase.variants[found.variant]
+        heard = stream.heard(found.start, found.end)
+        return PhraseHit(
+            phrase=phrase.id,
+            role=stream.role,
+            utterance=heard.utterance,
+            start_ms=heard.start_ms,
+            end_ms=heard.end_ms,
+            quote=heard.quote,
+            variant=found.wording,
+            certain=not (variant.whole_utterance and stream.joined(found.start, found.end)),
+            slots=tuple((key, _slot_value(key, value)) for key, value in found.slots),
+            start_char=heard.start_char,
+            end_char=heard.end_char,
+        )
+
+    # --- phonetic ---------------------------------------------------------------------------
+
+    def phonetic(self, index: PhoneticIndex) -> None:
+        """Adds what was misheard, and notes what came near."""
+        for place in self._sound_out(index.search):
+            self._consider(place)
+
+    def _sound_out(self, search: Callable[[Speech], list[Sounding]]) -> Iterator[_Place]:
+        """Searches all streams at once, and says of each sounding in which it lies."""
+        import numpy as np
+
+        if not self.streams:
+            return
+        firsts = np.cumsum([0] + [len(stream.text) + 1 for stream in self.streams])
+        speech = Speech(
+            text="\n".join(stream.text for stream in self.streams),
+            wanted=np.array(
+                [
+                    [phrase.may_be_said_by(stream.role) for phrase in self.phrases]
+                    for stream in self.streams
+                ]
+            ),
+            speakers=np.repeat(np.arange(len(self.streams)), np.diff(firsts))[:-1],
+            surcharge=np.concatenate([self._surcharge(stream) for stream in self.streams])[:-1],
+        )
+        for sounding in search(speech):
+            number = int(np.searchsorted(firsts, sounding.end, side="left")) - 1
+            yield _Place(self.streams[number], int(firsts[number]), sounding)
+
+    def _surcharge(self, stream: Stream) -> NDArray[np.float32]:
+        """Characters of exact hits that are long enough were surely not misheard.
+
+        Returns:
+            float32 [characters + 1], with one for the border after the stream.
+        """
+        import numpy as np
+
+        surcharge = np.array(surcharges(stream.text + "\n"), dtype=np.float32)
+        for (owner, _), spans in self.taken.items():
+            if owner == id(stream):
+                for start, end in spans:
+                    if end - start >= _SETTLED_LENGTH:
+                        surcharge[start:end] = SETTLED
+        return surcharge
+
+    def _consider(self, place: _Place) -> None:
+        """Takes the next best sounding, unless a better one of its phrase is there already."""
+        sounding = place.sounding
+        phrase = self.phrases[sounding.phrase]
+        likely = sounding.similarity >= phrase.thresholds(sounding.weight).uncertain
+        if not likely and not self.scores:
+            self.open.append(place)
+            return
+        if not self._free(place):
+            return
+        score = self._score(place) if self.scores else None
+        decision = decide(phrase, sounding, score)
+        if decision is None or (not decision.certain and score is None):
+            self.open.append(place)
+        if decision is not None:
+            self.taken[id(place.stream), sounding.phrase].append(place.span)
+            self.hits.append(self._decided_hit(place, decision, score))
+
+    def _free(self, place: _Place) -> bool:
+        """Whether a sounding may count: not where its phrase was found, not in an exception."""
+        sounding = place.sounding
+        spans = self.taken.setdefault((id(place.stream), sounding.phrase), [])
+        start, end = place.span
+        return not _covered(start, end, spans) and self._permitted(
+            place.stream, sounding.phrase, sounding.variant, start, end
+        )
+
+    def _score(self, place: _Place) -> float | None:
+        """The best acoustic score of a phrase about where it may have been said."""
+        heard = place.heard
+        phrase = self.phrases[place.sounding.phrase].id
+        scores = [
+            score.score
+            for score in self.scores.get((phrase, heard.utterance), ())
+            if score.start_ms < heard.end_ms and heard.start_ms < score.end_ms
+        ]
+        return max(scores, default=None)
+
+    def _decided_hit(self, place: _Place, decision: Decision, score: float | None) -> PhraseHit:
+        hit, account = self._sound_hit(place), place.sounding.account
+        return replace(
+            hit,
+            method=decision.method,
+            score=hit.score if score is None else round(score, 4),
+            certain=decision.certain,
+            alignment=Alignment(
+                expected=account.expected,
+                heard=account.heard,
+                similarity=hit.score,
+                acoustic=score,
+                threshold=decision.threshold,
+            ),
+        )
+
+    def _sound_hit(self, place: _Place) -> PhraseHit:
+        heard = place.heard
+        return PhraseHit(
+            phrase=self.phrases[place.sounding.phrase].id,
+            role=place.stream.role,
+            utterance=heard.utterance,
+            start_ms=heard.start_ms,
+            end_ms=heard.end_ms,
+            quote=heard.quote,
+            variant=place.sounding.account.wording,
+            slots=tuple(
+                (key, _slot_value(key, value)) for key, value in place.sounding.account.slots
+            ),
+            method="phonetic",
+            score=round(place.sounding.similarity, 4),
+            certain=False,
+            start_char=heard.start_char,
+            end_char=heard.end_char,
+        )
+
+    # --- both -------------------------------------------------------------------------------
+
+    def _permitted(self, stream: Stream, number: int, variant: int, start: int, end: int) -> bool:
+        """Whether a stretch counts: whole utterance, exceptions, word borders."""
+        phrase = self.phrases[number]
+        if not _placed(phrase.variants[variant], stream, start, end):
+            return False
+        if _excepted(phrase, stream.text, start, end):
+            return False
+        return not phrase.word_borders or self._on_word_borders(stream, start, end)
+
+    def _on_word_borders(self, stream: Stream, start: int, end: int) -> bool:
+        first = stream.text.rfind("\n", 0, start) + 1
+        last = stream.text.find("\n", end)
+        sentence = stream.text[first : last if last >= 0 else len(stream.text)]
+        borders = word_borders(sentence, self.phrasebook.lexicon)
+        return start - first in borders and end - first in borders
+
+    def nearest(
+        self, index: PhoneticIndex, phrases: frozenset[str], floor: float
+    ) -> tuple[Candidate, ...]:
+        """See `callaudit.phrases.matcher.Matcher.nearest`."""
+        import numpy as np
+
+        chosen = np.array([phrase.id in phrases for phrase in self.phrases])
+
+        def search(speech: Speech) -> list[Sounding]:
+            wanted = replace(speech, wanted=speech.wanted & chosen)
+            return index.nearest(wanted, floor)
+
+        return self._candidates(self._sound_out(search))
+
+    def _candidates(self, places: Iterable[_Place]) -> tuple[Candidate, ...]:
+        """What the sound could decide, best first."""
+        found = [self._candidate(place) for place in places if self._free(place)]
+        return tuple(sorted(found, key=lambda one: (-one.similarity, one.start_ms, one.phrase)))
+
+    def _candidate(self, place: _Place) -> Candidate:
+        heard = place.heard
+        return Candidate(
+            phrase=self.phrases[place.sounding.phrase].id,
+            wording=place.sounding.account.spoken,
+            role=place.stream.role,
+            utterance=heard.utterance,
+            start_char=heard.start_char,
+            end_char=heard.end_char,
+            start_ms=heard.start_ms,
+            end_ms=heard.end_ms,
+            similarity=round(place.sounding.similarity, 4),
+        )
+
+    def _near_misses(self) -> tuple[PhraseHit, ...]:
+        """Of each phrase that was not found, the nearest thing said."""
+        found = {hit.phrase for hit in self.hits}
+        nearest: dict[int, PhraseHit] = {}
+        for place in self.open:  # best first
+            number = place.sounding.phrase
+            if number not in nearest and self.phrases[number].id not in found and self._free(place):
+                nearest[number] = self._sound_hit(place)
+        return tuple(hit for _, hit in sorted(nearest.items()))
+
+    def matches(self, candidates: bool) -> Matches:
+        """Everything found, in order."""
+        return Matches(
+            hits=tuple(sorted(self.hits, key=lambda hit: (hit.start_ms, hit.end_ms, hit.phrase))),
+            near_misses=self._near_misses(),
+            candidates=self._candidates(self.open) if candidates else (),
+        )
+
+
+def _placed(variant: Variant, stream: Stream, start: int, end: int) -> bool:
+    """Whether a stretch stands where its variant wants it in the utterance."""
+    if variant.whole_utterance and not stream.is_whole_utterance(start, end):
+        return False
+    if variant.before_break and not stream.breaks_after(end):
+        return False
+    return not variant.inside or stream.places[start] > 0
+
+
+def _covered(start: int, end: int, spans: Iterable[tuple[int, int]]) -> bool:
+    """Whether half of a stretch, or half of a span, lies in the other."""
+    for first, last in spans:
+        shared = min(end, last) - max(start, first)
+        if shared > 0 and 2 * shared >= min(end - start, last - first):
+            return True
+    return False
+
+
+def _slot_value(key: str, value: str) -> str:
+    return number_value(value) if key in ("staff_number", "number") else value
+
+
+@lru_cache(maxsize=4096)
+def _pattern(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
+def _excepted(phrase: Phrase, text: str, start: int, end: int) -> bool:
+    exceptions = phrase.exceptions
+    if any(_pattern(pattern).match(text, end) for pattern in exceptions.not_before):
+        return True
+    if any(_pattern(one).search(text, start, end) for one in exceptions.not_containing):
+        return True
+    first = max(0, start - _CONTEXT)
+    if exceptions.not_after:
+        before = text[first:start]
+        if any(_pattern(f"(?:{one})$").search(before) for one in exceptions.not_after):
+            return True
+    return any(
+        match.start() <= start and end <= match.end()
+        for pattern in exceptions.not_inside
+        for match in _pattern(pattern).finditer(text, first, end + _CONTEXT)
+    )
