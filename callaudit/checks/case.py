@@ -245,6 +245,21 @@ class Case:
         """Whether the utterance of a hit was heard well."""
         return self.call.utterances[hit.utterance].trusted
 
+    def clear_before(self, time_ms: int) -> bool:
+        """Whether the last words before a time were understood, whoever said them.
+
+        They may have been 请稍等 or 你等一下, which decides whose silence follows.
+        """
+        voices = [voice for voice in self.call.transcript.voice if voice.start_ms < time_ms]
+        spans = [voice.span for voice in voices] or [
+            utterance.span for utterance in self.call.utterances if utterance.start_ms < time_ms
+        ]
+        if not spans:
+            return True
+        last = max(spans, key=lambda span: (span.end_ms, span.start_ms))
+        said = [utterance for utterance in self.call.utterances if utterance.span.overlaps(last)]
+        return bool(said) and said[-1].trusted
+
     def unheard_before(self, role: Role, window: Span) -> int:
         """Milliseconds of the role's voice in the window in which no word was recognised.
 

@@ -21,7 +21,7 @@ class DeadAir(Check):
     合格：没有 max_seconds 秒以上的冷场。
     不合格：有；每段一条依据。坐席让客户等待（含无声离开）由等待规则判定，客户自己请坐席稍等不算。
     不适用：录音里没有说话声。
-    待复核：有长时间的静音，但分不清坐席与客户，不知道是不是等待。
+    待复核：有长时间的静音，但分不清坐席与客户，或静音之前的话没有听清，不知道是不是等待。
 
     YAML 示例：
         kind: dead_air
@@ -59,6 +59,14 @@ class DeadAir(Check):
             for gap in silences
             if not any(2 * hold.span.overlap_ms(gap) > gap.duration_ms for hold in case.holds)
         ]
+        open_gaps = [gap for gap in dead if not case.clear_before(gap.start_ms)]
+        if dead and len(open_gaps) == len(dead):
+            return uncertain(
+                f"双方静默 {seconds(dead[0].duration_ms)} @{clock(dead[0].start_ms)}，"
+                "但之前的话没有听清，不知道是不是等待",
+                *map(of_time, dead),
+            )
+        dead = [gap for gap in dead if gap not in open_gaps]
         if dead:
             lengths = "、".join(
                 f"{seconds(gap.duration_ms)} @{clock(gap.start_ms)}" for gap in dead

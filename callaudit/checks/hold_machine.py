@@ -92,7 +92,10 @@ class _Machine:
                 continue
             begun = self._unannounced(block, following)
             if begun is not None:
-                index = self._follow(self.blocks.index(following, index), *begun, [block])
+                start_ms, kind = begun
+                doubtful = kind == "silent" and not self.case.clear_before(start_ms)
+                index = self.blocks.index(following, index)
+                index = self._follow(index, start_ms, kind, [block], doubtful)
         return tuple(self.holds)
 
     def _talk(self) -> tuple[Span, ...]:
@@ -204,6 +207,7 @@ class _Machine:
         start_ms: int,
         kind: Literal["announced", "silent", "music"],
         before: list[_Block],
+        doubtful: bool = False,
     ) -> int:
         """Follows a hold to its end; returns the index of the block to go on with.
 
@@ -212,11 +216,11 @@ class _Machine:
             start_ms: When the customer begins to wait.
             kind: How the hold began.
             before: The announcement, or the agent's last words before the hold.
+            doubtful: What was said just before it was not understood.
         """
         position = start_ms
         gaps: list[Gap] = []
         answers: list[Span] = []
-        doubtful = False
         returned: Utterance | None = None
         while index < len(self.blocks):
             block = self.blocks[index]
@@ -298,7 +302,8 @@ class _Machine:
             if silence.end_ms == pause.end_ms:
                 return silence.start_ms, "silent"
             said = (block.utterance,) if block.utterance is not None else ()
-            self.holds.append(Hold(silence, "silent", said, gaps=(Gap(silence),)))
+            gap = Gap(silence, doubtful=not self.case.clear_before(silence.start_ms))
+            self.holds.append(Hold(silence, "silent", said, gaps=(gap,)))
         return None
 
     def _trailing(self, block: _Block) -> None:

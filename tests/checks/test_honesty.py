@@ -1,0 +1,172 @@
+"""What holds for every rule, whatever the call: no verdict without roles, evidence, or ears."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from callaudit.calls import CallMetadata, CallTimeline, Outcome, Role
+from callaudit.checks import Case, Check, Finding, Knowledge, kinds
+from callaudit.checks.base import failed
+from callaudit.phrases.matcher import Matcher
+from callaudit.rulebook import Rulebook
+from callaudit.rulebook.examples import hear
+
+NO_ROLES_NEEDED = {"ring-limit", "customer-hangs-up-first", "dead-air"}
+
+BAD_CALL = """
+坐席 喂，哪位？
+客户 我家在海棠湾九号楼三单元一六零一，暖气不热，我要投诉你们！
+坐席 大声点，我听不清！
+客户 00:20-00:26 我说我家暖气不热，我的电话是一三八零零一三八零零零。
+坐席 00:23-00:26 不是我的事，我不知道。
+坐席 等着。
+坐席 +25 这个问题暂时难以解决。你问我，我问谁？
+客户 你们这是什么态度！
+坐席 我就这态度！不能办就是不能办！
+客户 我找你们领导。
+坐席 你神经病！
+"""
+
+
+def test_a_bad_call_breaks_many_rules(rulebook: Rulebook, matcher: Matcher) -> None:
+    verdicts = rulebook.judge(hear(BAD_CALL, CallMetadata(hangup_by="agent"), matcher))
+    broken = {verdict.rule for verdict in verdicts if verdict.outcome == Outcome.FAIL}
+    assert broken >= {
+        "opening-greeting",
+        "opening-identify",
+        "hold-request",
+        "hold-reassurance",
+        "hold-return",
+        "forbidden-profanity",
+        "forbidden-curt",
+        "forbidden-rude",
+        "forbidden-blame",
+        "forbidden-impatient",
+        "unresolved-apology",
+        "calm-response",
+        "complaint-thanks",
+        "readback",
+        "customer-hangs-up-first",
+    }
+    for verdict in verdicts:
+        assert verdict.outcome != Outcome.ERROR, verdict.reason
+        if verdict.outcome == Outcome.FAIL:
+            assert verdict.evidence
+            assert verdict.points_lost
+            assert 0 < verdict.points_lost <= verdict.points_max
+
+
+def test_the_same_words_by_the_customer_blame_nobody(rulebook: Rulebook, matcher: Matcher) -> None:
+    swapped = BAD_CALL.replace("坐席", "甲").replace("客户", "坐席").replace("甲", "客户")
+    verdicts = rulebook.judge(hear(swapped, CallMetadata(), matcher))
+    forbidden = {v.rule: v.outcome for v in verdicts if v.rule.startswith("forbidden-")}
+    assert set(forbidden.values()) == {Outcome.PASS}
+
+
+def test_without_roles_nothing_is_passed_or_failed(rulebook: Rulebook, matcher: Matcher) -> None:
+    blurred = BAD_CALL.replace("坐席", "未知").replace("客户", "未知")
+    for verdict in rulebook.judge(hear(blurred, CallMetadata(), matcher)):
+        if verdict.rule not in NO_ROLES_NEEDED:
+            assert verdict.outcome == Outcome.UNCERTAIN, verdict
+
+
+def unheard(call: CallTimeline, role: Role) -> CallTimeline:
+    """The same call with everything of a role heard badly, and no phrase found."""
+    badly = tuple(
+        replace(u, confidence=0.1) if u.role == role else u for u in call.transcript.utterances
+    )
+    hits = tuple(hit for hit in call.hits if hit.role != role)
+    return replace(call, transcript=replace(call.transcript, utterances=badly), hits=hits)
+
+
+def test_an_agent_who_was_not_understood_is_never_accused_of_silence(
+    rulebook: Rulebook, matcher: Matcher
+) -> None:
+    call = unheard(hear(BAD_CALL, CallMetadata(), matcher), Role.AGENT)
+    for verdict in rulebook.judge(call):
+        assert verdict.outcome != Outcome.FAIL or verdict.rule in {
+            "hold-request",  # timing alone shows these
+            "hold-reassurance",
+            "interruption",
+        }, verdict
+
+
+lines = st.lists(
+    st.tuples(
+        st.sampled_from(["坐席", "客户", "坐席?", "客户?"]),
+        st.integers(0, 20),
+        st.sampled_from(
+            [
+                "您好，热电集团，工号027，请问有什么可以帮您？",
+                "对不起，请您稍等片刻好吗？",
+                "让您久等了",
+                "嗯",
+                "我要投诉",
+                "我也没办法！",
+                "（听不清）",
+                "我家在九号楼三单元",
+                "一三八零零一三八零零零",
+                "请问还有什么需要帮您？",
+                "谢谢您的电话，再见！",
+            ]
+        ),
+    ),
+    max_size=12,
+)
+
+
+@settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(lines)
+def test_any_call_gets_a_verdict_of_every_rule(
+    rulebook: Rulebook, matcher: Matcher, lines: list[tuple[str, int, str]]
+) -> None:
+    dialogue = "\n".join(f"{who} +{pause} {text}" for who, pause, text in lines)
+    call = hear(dialogue, CallMetadata(), matcher)
+    verdicts = rulebook.judge(call)
+    assert [v.rule for v in verdicts] == [rule.id for rule in rulebook.rules]
+    for verdict in verdicts:
+        assert verdict.outcome != Outcome.ERROR, verdict.reason
+        assert verdict.reason
+        assert (verdict.points_lost is not None) == verdict.decided
+        for piece in verdict.evidence:
+            assert 0 <= piece.start_ms <= piece.end_ms
+    assert verdicts == rulebook.judge(call), "the same call gets the same verdicts"
+
+
+def test_nobody_is_accused_without_evidence() -> None:
+    with pytest.raises(ValueError, match="evidence"):
+        failed("没有依据", ())
+
+
+@pytest.mark.parametrize("kind", sorted(kinds()))
+def test_kind_has_a_manual_page(kind: str) -> None:
+    page = kinds()[kind].__doc__ or ""
+    for part in ("检查：", "合格：", "不合格：", "不适用：", "待复核：", "YAML 示例："):
+        assert part in page
+    assert f"kind: {kind}" in page
+
+
+def test_a_check_that_crashes_is_reported_and_costs_no_other_verdict(
+    rulebook: Rulebook, matcher: Matcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(self: Check, case: Case) -> Finding:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(kinds()["speech_rate"], "examine", crash)
+    verdicts = rulebook.judge(hear(BAD_CALL, CallMetadata(), matcher))
+    (crashed,) = [verdict for verdict in verdicts if verdict.outcome == Outcome.ERROR]
+    assert crashed.rule == "speech-rate"
+    assert "ZeroDivisionError" in crashed.reason
+    assert len(verdicts) == len(rulebook.rules)
+
+
+def test_empty_knowledge_judges_nothing_and_crashes_nowhere(matcher: Matcher) -> None:
+    case = Case(hear(BAD_CALL, CallMetadata(), matcher), Knowledge())
+    assert case.holds
+    assert case.scenario["nuisance"].state is False
