@@ -61,10 +61,18 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Part:
-    """One half of the set, with voices of its own."""
+    """One half of the set, with voices of its own.
+
+    Attributes:
+        name: Of its files.
+        voices: Each speaks an equal share.
+        labelled: Ids of the phrases that the labels are about; they say nothing of others.
+        sentences: What is spoken.
+    """
 
     name: str
     voices: tuple[str, ...]
+    labelled: tuple[str, ...]
     sentences: tuple[Sentence, ...]
 
     def groups(self) -> Iterator[tuple[str, int, list[Sentence]]]:
@@ -88,7 +96,7 @@ def read_part(path: Path) -> Part:
         for kind, items in written["sentences"].items()
         for item in items
     )
-    return Part(path.stem, tuple(written["voices"]), sentences)
+    return Part(path.stem, tuple(written["voices"]), tuple(written["labelled"]), sentences)
 
 
 def over_the_line(clip: Audio) -> Audio:
@@ -133,7 +141,8 @@ def render_part(part: Part, voices: CachedVoices, folder: Path) -> list[dict[str
             speed = SLOWEST + SPEED_STEP * (sentence.dice[2] % SPEED_STEPS)
             clips.append(over_the_line(voices.speak(sentence.text, voice, speed, 0)))
         audio, times = render(clips, snr_db, seed=number + 1)
-        path = folder / f"{part.name}-{voice}-{snr_db:02}db.ogg"
+        name = f"{part.name}-{voice.replace('+', '-')}-{snr_db:02}db.ogg"
+        path = folder / name
         write_recording(path, [audio], "ogg-small")
         recordings.append(
             {
@@ -172,7 +181,7 @@ def relabel(part: Part, index: Path) -> list[dict[str, object]]:
     return written
 
 
-def write_index(path: Path, recordings: list[dict[str, object]]) -> None:
+def write_index(path: Path, labelled: Sequence[str], recordings: list[dict[str, object]]) -> None:
     """Writes the index: one sentence a line, for readable differences."""
     lines = []
     for recording in recordings:
@@ -182,7 +191,10 @@ def write_index(path: Path, recordings: list[dict[str, object]]) -> None:
         body = ",\n".join("   " + json.dumps(one, ensure_ascii=False) for one in utterances)
         opened = json.dumps(head, ensure_ascii=False)[:-1]
         lines.append(f'  {opened}, "utterances": [\n{body}\n  ]}}')
-    path.write_text('{"recordings": [\n' + ",\n".join(lines) + "\n]}\n", "utf-8")
+    about = json.dumps(list(labelled))
+    path.write_text(
+        f'{{"labelled": {about},\n"recordings": [\n' + ",\n".join(lines) + "\n]}\n", "utf-8"
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -208,7 +220,7 @@ def main(arguments: list[str] | None = None) -> int:
         except AssetError as error:
             print(error, file=sys.stderr)
             return 2
-        write_index(index, recordings)
+        write_index(index, part.labelled, recordings)
     return 0
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from callaudit.errors import ConfigError
 from callaudit.phrases.model import default_thresholds
-from callaudit.speech.confirm import Fit, Weights, measure
+from callaudit.speech.confirm import Fit, Weights, measure, worth_confirming
 from callaudit.speech.labelled import LabelledSet, hear
 
 if TYPE_CHECKING:
@@ -101,8 +101,8 @@ def measure_set(
         text = one.utterance.text
         candidates = [
             candidate
-            for candidate in matcher.find([one.utterance], candidates=True).candidates
-            if candidate.phrase not in one.label.arguable
+            for candidate in worth_confirming(matcher.find([one.utterance], candidates=True))
+            if candidate.phrase in labelled.labelled - one.label.arguable
         ]
         fits = measure(recogniser, one.encoded, text, candidates)
         measured += [

@@ -2,7 +2,8 @@
 
 One JSON file lists recordings (paths beside it), and their utterances with times, text and labels::
 
-    {"recordings": [{"file": "a.ogg", "voice": "…", "snr_db": 15, "utterances": [
+    {"labelled": ["greeting", "invite-to-speak", "goodbye"],
+     "recordings": [{"file": "a.ogg", "voice": "…", "snr_db": 15, "utterances": [
       {"start_ms": 500, "end_ms": 2380, "text": "您好，请讲。", "kind": "prescribed",
        "said": ["greeting", "invite-to-speak"], "arguable": []}]}]}
 """
@@ -68,6 +69,7 @@ class LabelledRecording(_Model):
 
 
 class _SetModel(_Model):
+    labelled: frozenset[str] = Field(min_length=1)
     recordings: tuple[LabelledRecording, ...] = Field(min_length=1)
 
 
@@ -77,11 +79,13 @@ class LabelledSet:
 
     Attributes:
         path: Of the list.
+        labelled: Ids of the phrases that the labels are about; they say nothing of others.
         recordings: What it lists.
         sha256: Of the list; the labels and the times are in it.
     """
 
     path: Path
+    labelled: frozenset[str]
     recordings: tuple[LabelledRecording, ...]
     sha256: str
 
@@ -96,13 +100,8 @@ class LabelledSet:
         Raises:
             ConfigError: Naming a label that is none.
         """
-        for utterance in self.utterances:
-            for phrase in sorted(utterance.said | utterance.arguable):
-                if phrase not in known:
-                    raise ConfigError(
-                        f"{self.path} 里例句“{utterance.text}”标了话术 {phrase}，"
-                        "话术库里没有它，请改标注或话术库"
-                    )
+        for phrase in sorted(self.labelled.difference(known)):
+            raise ConfigError(f"{self.path} 标注了话术 {phrase}，话术库里没有它，请改标注或话术库")
 
 
 @dataclass(frozen=True)
@@ -137,18 +136,22 @@ def read_labelled_set(path: Path) -> LabelledSet:
     except ValueError as cause:
         raise ConfigError(f"标注文件 {path} 不是 JSON：{cause}") from None
     try:
-        recordings = _SetModel.model_validate(content).recordings
+        read = _SetModel.model_validate(content)
     except ValidationError as cause:
         first = cause.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ConfigError(f"标注文件 {path} 的 {where} 有误：{first['msg']}") from None
-    for recording in recordings:
+    for recording in read.recordings:
         for one in recording.utterances:
+            for phrase in sorted((one.said | one.arguable) - read.labelled):
+                raise ConfigError(
+                    f"标注文件 {path} 里“{one.text}”标了 {phrase}，labelled 里没有它，请补上"
+                )
             if one.end_ms <= one.start_ms:
                 raise ConfigError(
                     f"标注文件 {path} 里“{one.text}”的结束时间不在开始时间之后，请改正"
                 )
-    return LabelledSet(path, recordings, digest)
+    return LabelledSet(path, read.labelled, read.recordings, digest)
 
 
 def hear(labelled: LabelledSet, recogniser: Recogniser) -> Iterator[HeardUtterance]:

@@ -182,11 +182,16 @@ class TestFiles:
         ("content", "sentence"),
         [
             ("", "不是 JSON"),
-            ('{"recordings": []}', "recordings"),
+            ('{"labelled": ["a"], "recordings": []}', "recordings"),
             (
-                '{"recordings": [{"file": "a.ogg", "utterances": '
+                '{"labelled": ["a"], "recordings": [{"file": "a.ogg", "utterances": '
                 '[{"start_ms": 5, "end_ms": 5, "text": "好"}]}]}',
                 "结束时间",
+            ),
+            (
+                '{"labelled": ["a"], "recordings": [{"file": "a.ogg", "utterances": '
+                '[{"start_ms": 5, "end_ms": 9, "text": "好", "said": ["b"]}]}]}',
+                "labelled 里没有它",
             ),
         ],
     )
