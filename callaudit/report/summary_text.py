@@ -32,6 +32,9 @@ from callaudit.summary.summarise import GroupSummary, Summary
 
 SCHEMA = "callaudit.summary/1"
 MOST_RULES = 12
+WIDE = 100
+"""From so many columns on there is room for what each broke most often."""
+
 MOST_REVIEWS = 10
 
 
@@ -58,7 +61,7 @@ def print_summary(summary: Summary, console: Console, period: str = "") -> None:
             f"一票否决 {total.auto_failed}  待复核 {total.to_review}\n{grades}"
         )
     )
-    parts.append(_groups(summary))
+    parts.append(_groups(summary, wide=console.width >= WIDE))
     if any(not group.ranked for group in summary.groups) and summary.by != "day":
         parts.append(Text(SMALL_SAMPLE, style="dim"))
     parts.append(_rules(summary))
@@ -67,7 +70,7 @@ def print_summary(summary: Summary, console: Console, period: str = "") -> None:
     console.print(Harmless(Group(*parts)))
 
 
-def _groups(summary: Summary) -> Table:
+def _groups(summary: Summary, *, wide: bool) -> Table:
     table = Table(title_justify="left")
     if summary.by != "day":
         table.add_column("名次", justify="right", no_wrap=True)
@@ -78,7 +81,8 @@ def _groups(summary: Summary) -> Table:
     table.add_column("合格率", justify="right", no_wrap=True)
     table.add_column("否决", justify="right", no_wrap=True)
     table.add_column("复核", justify="right", no_wrap=True)
-    table.add_column("最常违反", overflow="fold")
+    if wide:
+        table.add_column("最常违反", overflow="fold")
     for group in summary.groups:
         cells: list[str | Text] = []
         if summary.by != "day":
@@ -91,8 +95,9 @@ def _groups(summary: Summary) -> Table:
             shown("share", group.passed.value),
             str(group.auto_failed),
             str(group.to_review),
-            Text(most_broken(group, 2)),
         ]
+        if wide:
+            cells.append(Text(most_broken(group, 2)))
         table.add_row(*cells)
     return table
 
