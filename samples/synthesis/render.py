@@ -140,7 +140,7 @@ def metadata_of(name: str, script: Script) -> dict[str, Any]:
 
 def truth_of(script: Script, layout: Layout) -> dict[str, Any]:
     """What is really said in a call, when, and which verdicts are intended."""
-    return {
+    truth = {
         "synthetic": True,
         "description": script.description,
         "voices": {"agent": script.agent.voice, "customer": script.customer.voice},
@@ -169,6 +169,9 @@ def truth_of(script: Script, layout: Layout) -> dict[str, Any]:
         ],
         "verdicts": script.expected.verdicts(),
     }
+    if script.output.layout == "mono":
+        truth["verdicts_without_roles"] = script.expected.verdicts_without_roles()
+    return truth
 
 
 def _write_json(path: Path, data: dict[str, Any]) -> None:

@@ -55,6 +55,15 @@ RULES = (
 )
 """Ids of the default rulebook, in its order."""
 
+NEEDS_NO_ROLES = (
+    "ring-limit",
+    "customer-hangs-up-first",
+    "dead-air",
+    "even-voice",
+    "interruption",
+)
+"""Decided by metadata or silence, or, with one channel, not applicable whoever speaks."""
+
 VoiceRole = Literal["agent", "customer"]
 
 
@@ -230,6 +239,13 @@ class Expected(_Strict):
                     if ("*" in name) == by_pattern:
                         verdicts |= {rule: outcome for rule in RULES if fnmatchcase(rule, name)}
         return verdicts
+
+    def verdicts_without_roles(self) -> dict[str, str]:
+        """The same for a listener who cannot tell the agent from the customer (mono)."""
+        return {
+            rule: outcome if rule in NEEDS_NO_ROLES else "uncertain"
+            for rule, outcome in self.verdicts().items()
+        }
 
 
 class Script(_Strict):
