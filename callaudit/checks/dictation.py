@@ -151,10 +151,9 @@ class Dictation(Check):
 
     def _window(self, case: Case, utterance: Utterance, start_ms: int) -> Span:
         """The agent's turns before the number, and this turn up to it."""
-        turns = case.turns_of(Role.AGENT)
+        spans = [turn.span for turn in case.turns_of(Role.AGENT)] or [utterance.span]
         own = next(
-            (n for n, turn in enumerate(turns) if turn.span.end_ms >= utterance.end_ms),
-            len(turns) - 1,
+            (n for n, span in enumerate(spans) if span.end_ms >= utterance.end_ms), len(spans) - 1
         )
-        first = turns[max(0, own - self.turns_before)].span.start_ms
+        first = spans[max(0, own - self.turns_before)].start_ms
         return Span(min(first, start_ms), start_ms)

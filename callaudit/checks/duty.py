@@ -215,6 +215,8 @@ class Duty(Check):
         """The agent's turns in which a response counts; ``None`` when there are none."""
         first, last = response.turns
         turns = case.turns_of(Role.AGENT)
+        if not turns:
+            return None
         if self.trigger.role == "agent":
             own = next(
                 (n for n, turn in enumerate(turns) if turn.span.end_ms > trigger.start_ms),

@@ -17,7 +17,7 @@ from callaudit.checks.parameters import PhraseIds
 class Jargon(Check):
     """尽量少用生僻的专业术语。
 
-    检查：坐席说的术语 terms 里，有几个在同一话轮没有解释（explained）。
+    检查：坐席说的术语 terms 里，有几个后面没有在同一话轮解释（explained）。
     合格：没有解释的术语少于 max_terms 个。
     不合格：达到 max_terms 个；每个一条依据。
     不适用：无。
@@ -43,8 +43,9 @@ class Jargon(Check):
         for turn in case.turns_of(Role.AGENT) if hits else ():
             window = Span(turn.span.start_ms, turn.span.end_ms + 1)
             inside = [h for h in hits if window.start_ms <= h.start_ms < window.end_ms]
-            if inside and not case.call.hits_of(self.explained, Role.AGENT, window):
-                bare += inside
+            explanations = case.call.hits_of(self.explained, Role.AGENT, window) if inside else ()
+            last_ms = max((hit.start_ms for hit in explanations), default=0)
+            bare += [hit for hit in inside if hit.start_ms > last_ms]
         terms = "、".join(dict.fromkeys(hit.quote for hit in bare))
         if len(bare) >= self.max_terms:
             return failed(

@@ -77,9 +77,9 @@ class Window(Parameters):
                 limit_ms = customer[self.until_customer_turn - 1].span.start_ms
                 end_ms = min(end_ms, limit_ms + TIME_TOLERANCE_MS)
         else:
-            turns = case.turns_of(Role.AGENT)
-            last = turns[min(self.turns or 1, len(turns)) - 1].span
-            end_ms = min(end_ms, last.end_ms)
+            # a call in which the agent only says 嗯 has no turn of the agent
+            turns = [turn.span for turn in case.turns_of(Role.AGENT)] or [agent[0].span]
+            end_ms = min(end_ms, turns[min(self.turns or 1, len(turns)) - 1].end_ms)
         if self.seconds is not None:
             end_ms = min(end_ms, start_ms + round(self.seconds * 1000) + TIME_TOLERANCE_MS)
         return Span(start_ms, max(start_ms, end_ms))

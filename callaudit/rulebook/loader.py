@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +18,7 @@ from callaudit.checks.scenario import ScenarioSettings
 from callaudit.errors import PhrasebookError, Problem, RulebookError
 from callaudit.located_yaml import LocatedYaml, Location, problems_of, read_yaml
 from callaudit.phrases.model import Phrasebook
-from callaudit.phrases.phrasebook import load_phrasebooks, phrasebook_files
+from callaudit.phrases.phrasebook import content_hash, load_phrasebooks, phrasebook_files
 from callaudit.rulebook.dialogue import DialogueError, parse_dialogue
 from callaudit.rulebook.model import (
     ClauseModel,
@@ -58,22 +59,32 @@ class _Draft:
     rules: tuple[Rule, ...]
 
 
-def load_rulebook(path: Path | None = None) -> Rulebook:
+def load_rulebook(path: Path | None = None, cache: Path | None = None) -> Rulebook:
     """Loads a rulebook.
 
     Args:
         path: The file; ``None`` for the shipped one.
+        cache: Folder in which compiled phrasebooks are kept for the next run; ``None`` for none.
 
     Raises:
         RulebookError: With all mistakes in the rulebook's files.
         PhrasebookError: With all mistakes in its phrasebooks.
     """
-    return _Loader().load(path or shipped_rulebook())
+    return _Loader(cache).load(path or shipped_rulebook())
+
+
+@lru_cache(maxsize=4)
+def _compiled(
+    paths: tuple[Path, ...], site: Path | None, content: str, cache: Path | None
+) -> Phrasebook:
+    """Phrasebooks by content: the rulebooks of one process mostly share them."""
+    return load_phrasebooks(paths, site, cache)
 
 
 class _Loader:
-    def __init__(self) -> None:
+    def __init__(self, cache: Path | None = None) -> None:
         self.problems: list[Problem] = []
+        self.cache = cache
 
     def load(self, path: Path) -> Rulebook:
         draft = self._draft(path, depth=0)
@@ -240,7 +251,8 @@ class _Loader:
 
     def _phrasebook(self, draft: _Draft) -> Phrasebook:
         try:
-            return load_phrasebooks(draft.phrasebooks, draft.site)
+            files, site = phrasebook_files(draft.phrasebooks, draft.site)
+            return _compiled(files, site, content_hash(files, site), self.cache)
         except PhrasebookError as error:
             if self.problems:  # report the rulebook's own mistakes together with these
                 self.problems += error.problems
