@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from callaudit.phrases.model import Phrase, Variant
 from callaudit.phrases.notation import (
     Choice,
+    Core,
     Sequence,
     count,
     is_fixed,
@@ -145,8 +146,9 @@ def anchors(sequence: Sequence) -> tuple[str, ...]:
     if best_length:
         return best
     for node in sequence:
-        if isinstance(node, Choice):
-            parts = [anchors(option) for option in node.options]
+        if isinstance(node, Choice | Core):
+            inner = node.options if isinstance(node, Choice) else (node.inner,)
+            parts = [anchors(option) for option in inner]
             if all(parts):
                 return tuple(dict.fromkeys(text for part in parts for text in part))
     return ()
@@ -172,13 +174,16 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 def _found(phrase: int, variant: int, match: re.Match[str]) -> Found:
     slots: list[tuple[str, str]] = []
     parts: list[str] = []
-    position = match.start()
+    position, core = match.start(), match.span()
     named = [(match.span(name), name) for name, value in match.groupdict().items() if value]
     for (start, end), name in sorted(named):
         key = name.rpartition("_")[0]
+        if key == "core":
+            core = start, end
+            continue
         parts += [match.string[position:start], _SLOT_LABELS[key]]
         position = end
         if key != "gap":
             slots.append((key, match.string[start:end]))
     parts.append(match.string[position : match.end()])
-    return Found(phrase, variant, match.start(), match.end(), "".join(parts), tuple(slots))
+    return Found(phrase, variant, *core, "".join(parts), tuple(slots))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from callaudit.phrases.alignment import NEVER
-from callaudit.phrases.notation import Choice, Gap, Literal, Sequence, Slot
+from callaudit.phrases.notation import Choice, Core, Gap, Literal, Sequence, Slot
 from callaudit.phrases.phonetics import DIGIT, SyllableTable, syllables_of
 from callaudit.phrases.text import HESITATIONS, fold
 
@@ -44,6 +44,7 @@ class Node:
         gap: Syllables that it may swallow; 0 for joins and their like, -1 for syllables.
         slot: Key of the slot of which it is one character; empty for others.
         more: Characters that the slot may have after this one.
+        context: Whether it is only context of the phrase.
     """
 
     text: str
@@ -56,6 +57,7 @@ class Node:
     gap: int = -1
     slot: str = ""
     more: int = 0
+    context: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class Graph:
 class _Builder:
     table: SyllableTable
     nodes: list[Node] = field(default_factory=list)
+    cores: list[int] = field(default_factory=list)
 
     def sequence(self, sequence: Sequence, before: int) -> int:
         """Adds a sequence after a node; returns its last node."""
@@ -92,6 +95,8 @@ class _Builder:
                     before = self.slot(element, before)
                 case Choice(options):
                     before = self.choice(options, before)
+                case Core(inner):
+                    before = self.core(inner, before)
         return before
 
     def add(self, node: Node) -> int:
@@ -139,6 +144,13 @@ class _Builder:
             before = self.add(Node("", before, gap=slot.high - slot.low))
         return before
 
+    def core(self, inner: Sequence, before: int) -> int:
+        """Adds a core; with the first one, everything else becomes context."""
+        first = len(self.nodes)
+        last = self.sequence(inner, before)
+        self.cores += range(first, len(self.nodes))
+        return last
+
     def choice(self, options: tuple[Sequence, ...], before: int) -> int:
         ends: list[int] = []
         for option in options:
@@ -156,6 +168,11 @@ def build_graph(sequence: Sequence, table: SyllableTable) -> Graph:
     builder = _Builder(table)
     last = builder.sequence(sequence, 0)
     builder.add(Node("", last, gap=0))
+    if builder.cores:
+        cores = frozenset(builder.cores)
+        builder.nodes = [
+            replace(node, context=number not in cores) for number, node in enumerate(builder.nodes)
+        ]
     shortest, parts, longest = _extent(builder.nodes)
     return Graph(tuple(builder.nodes), shortest, longest, parts)
 

@@ -8,6 +8,7 @@
     {称呼}     a slot: 称呼 (王先生), 工号, 公司, 数字
     …  …{4}   anything, at most 6 (4) characters ("..." is the same)
     <还>      key: must have been heard, or something that sounds nearly like it
+    您好【热电】  core: only this is the phrase, the rest is context that must be there
 
 Punctuation and spaces are ignored, and 您 and 你 are the same, as everywhere in matching.
 """
@@ -76,7 +77,14 @@ class Choice:
     options: tuple[Sequence, ...]
 
 
-Node = Literal | Gap | Slot | Choice
+@dataclass(frozen=True, slots=True)
+class Core:
+    """The part of a variant that is the phrase; what is outside is only context."""
+
+    inner: Sequence
+
+
+Node = Literal | Gap | Slot | Choice | Core
 Sequence = tuple[Node, ...]
 
 
@@ -128,7 +136,7 @@ class _Parser:
 
     def _sequence(self) -> Sequence:
         nodes: list[Node] = []
-        while self.position < len(self.text) and self.text[self.position] not in ")]|}>":
+        while self.position < len(self.text) and self.text[self.position] not in ")]|}>】":
             node = self._node()
             if isinstance(node, Literal) and nodes and isinstance(nodes[-1], Literal):
                 nodes[-1] = nodes[-1] + node
@@ -144,6 +152,8 @@ class _Parser:
             return self._slot()
         if character == "<":
             return self._key()
+        if character == "【":
+            return self._core()
         if character == "…" or self.text.startswith("...", self.position):
             return self._gap()
         self.position += 1
@@ -159,6 +169,17 @@ class _Parser:
             raise NotationError("< > 里只能是文字", start)
         self.position = end + 1
         return Literal(text, tuple(range(len(fold(text)))))
+
+    def _core(self) -> Core:
+        start = self.position
+        self.position += 1
+        inner = self._sequence()
+        if not self.text.startswith("】", self.position):
+            raise NotationError("括号 【 没有配对的 】", start)
+        if not inner:
+            raise NotationError("【 】 里不能是空的", start)
+        self.position += 1
+        return Core(inner)
 
     def _choice(self, opening: str) -> Choice:
         start = self.position
@@ -218,14 +239,18 @@ class _Parser:
 
 def size(sequence: Sequence) -> int:
     """Characters of a variant, alternatives included; slots and gaps count one."""
-    return sum(
-        sum(map(size, node.options))
-        if isinstance(node, Choice)
-        else len(fold(node.text))
-        if isinstance(node, Literal)
-        else 1
-        for node in sequence
-    )
+    total = 0
+    for node in sequence:
+        match node:
+            case Literal(text=text):
+                total += len(fold(text))
+            case Choice(options):
+                total += sum(map(size, options))
+            case Core(inner):
+                total += size(inner)
+            case _:
+                total += 1
+    return total
 
 
 def longest(sequence: Sequence) -> int:
@@ -241,6 +266,8 @@ def longest(sequence: Sequence) -> int:
                 total += node.high + 1
             case Choice(options):
                 total += max(map(longest, options))
+            case Core(inner):
+                total += longest(inner)
     return total
 
 
@@ -250,11 +277,13 @@ def count(sequence: Sequence) -> int:
     for node in sequence:
         if isinstance(node, Choice):
             total *= sum(map(count, node.options))
+        elif isinstance(node, Core):
+            total *= count(node.inner)
     return total
 
 
 def is_fixed(sequence: Sequence) -> bool:
-    """Whether a variant has neither gaps nor slots."""
+    """Whether a variant has neither gaps nor slots nor a core, and so is a set of texts."""
     return all(
         all(map(is_fixed, node.options)) if isinstance(node, Choice) else isinstance(node, Literal)
         for node in sequence
@@ -280,6 +309,8 @@ def may_be_empty(sequence: Sequence) -> bool:
     return all(
         any(map(may_be_empty, node.options))
         if isinstance(node, Choice)
+        else may_be_empty(node.inner)
+        if isinstance(node, Core)
         else not (isinstance(node, Literal) and fold(node.text))
         for node in sequence
     )
@@ -294,6 +325,8 @@ def _opens(sequence: Sequence, direction: int) -> bool:
     for node in sequence[::direction]:
         if isinstance(node, Gap):
             return True
+        if isinstance(node, Core):
+            return _opens(node.inner, direction)
         if isinstance(node, Choice):
             if any(_opens(option, direction) for option in node.options):
                 return True
@@ -322,6 +355,8 @@ def _meet(sequence: Sequence, before: frozenset[str], texts: list[str]) -> froze
         elif isinstance(node, Choice):
             ends = [_meet(option, before, texts) for option in node.options]
             before = frozenset().union(*ends)
+        elif isinstance(node, Core):
+            before = _meet(node.inner, before, texts)
         else:
             before = frozenset()
     return before
@@ -342,6 +377,8 @@ def _regex(sequence: Sequence, counter: Iterator[int]) -> str:
                 parts.append(rf"(?P<gap_{next(counter)}>[^\n]{{0,{limit}}}?)")
             case Slot():
                 parts.append(f"(?P<{node.key}_{next(counter)}>{_slot_regex(node)})")
+            case Core(inner):
+                parts.append(f"(?P<core_{next(counter)}>{_regex(inner, counter)})")
             case Choice(options):
                 # Longest first: the first alternative that fits is taken.
                 ordered = sorted(options, key=longest, reverse=True)

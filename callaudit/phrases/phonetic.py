@@ -44,7 +44,8 @@ class Account:
     """How a variant was heard, in full.
 
     Attributes:
-        start, end: ``text[start:end]`` was heard.
+        start, end: ``text[start:end]`` was heard for the phrase itself.
+        whole: The same with the context that the variant asks for.
         wording: As people read it: 还有什么…帮您.
         spoken: The same with what was heard in gaps and slots: 还有什么可以帮您.
         slots: Values of slots, by key.
@@ -57,6 +58,7 @@ class Account:
 
     start: int
     end: int
+    whole: tuple[int, int]
     wording: str
     spoken: str
     slots: tuple[tuple[str, str], ...]
@@ -312,10 +314,13 @@ class _Alignments:
         names = self.index.table.syllables
         start, end = origin + first, origin + last
         others, missing = self._differences(path, start, end)
+        whole = start, end
+        start, end = _core(path, start, end)
         slots, end = _slots(path, self.speech.text, end)
         return Account(
             start=start,
             end=end,
+            whole=whole,
             wording="".join(node.text for node, _ in path),
             spoken=_spoken(path, self.speech.text, start),
             slots=slots,
@@ -382,6 +387,14 @@ def _sums(costs: NDArray[np.int32]) -> NDArray[np.int32]:
     sums = np.zeros((costs.shape[0], costs.shape[1] + 1), dtype=np.int32)
     np.cumsum(costs, axis=1, out=sums[:, 1:])
     return sums
+
+
+def _core(path: Sequence[tuple[Node, int | None]], start: int, end: int) -> tuple[int, int]:
+    """Where the phrase itself was heard, without its context."""
+    if not any(node.context for node, _ in path if node.syllable >= 0):
+        return start, end
+    own = [column for node, column in path if column is not None and not node.context]
+    return (min(own), max(own) + 1) if own else (start, end)
 
 
 def _slots(

@@ -68,6 +68,7 @@ class Search:
         self.hits: list[PhraseHit] = []
         self.taken: dict[tuple[int, int], list[tuple[int, int]]] = {}
         self.open: list[_Place] = []
+        self.doubtful: list[_Place] = []
         self.scores: dict[tuple[str, int], list[AcousticScore]] = {}
         for score in acoustic:
             self.scores.setdefault((score.phrase, score.utterance), []).append(score)
@@ -162,9 +163,11 @@ class Search:
             return
         score = self._score(place) if self.scores else None
         decision = decide(phrase, sounding, score)
-        if decision is None or (not decision.certain and score is None):
+        if decision is None:
             self.open.append(place)
-        if decision is not None:
+        else:
+            if not decision.certain and score is None:
+                self.doubtful.append(place)
             self.taken[id(place.stream), sounding.phrase].append(place.span)
             self.hits.append(self._decided_hit(place, decision, score))
 
@@ -254,15 +257,16 @@ class Search:
             wanted = replace(speech, wanted=speech.wanted & chosen)
             return index.nearest(wanted, floor)
 
-        return self._candidates(self._sound_out(search))
+        return self._candidates(place for place in self._sound_out(search) if self._free(place))
 
     def _candidates(self, places: Iterable[_Place]) -> tuple[Candidate, ...]:
         """What the sound could decide, best first."""
-        found = [self._candidate(place) for place in places if self._free(place)]
+        found = [self._candidate(place) for place in places]
         return tuple(sorted(found, key=lambda one: (-one.similarity, one.start_ms, one.phrase)))
 
     def _candidate(self, place: _Place) -> Candidate:
-        heard = place.heard
+        first, last = place.sounding.account.whole
+        heard = place.stream.heard(first - place.first, last - place.first)
         return Candidate(
             phrase=self.phrases[place.sounding.phrase].id,
             wording=place.sounding.account.spoken,
@@ -274,6 +278,12 @@ class Search:
             end_ms=heard.end_ms,
             similarity=round(place.sounding.similarity, 4),
         )
+
+    def _undecided(self) -> Iterator[_Place]:
+        yield from self.doubtful
+        for place in self.open:
+            if self._free(place):
+                yield place
 
     def _near_misses(self) -> tuple[PhraseHit, ...]:
         """Of each phrase that was not found, the nearest thing said."""
@@ -290,7 +300,7 @@ class Search:
         return Matches(
             hits=tuple(sorted(self.hits, key=lambda hit: (hit.start_ms, hit.end_ms, hit.phrase))),
             near_misses=self._near_misses(),
-            candidates=self._candidates(self.open) if candidates else (),
+            candidates=self._candidates(self._undecided()) if candidates else (),
         )
 
 

@@ -1,0 +1,302 @@
+"""What is found in utterances, where, and how sure the matcher is."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callaudit.calls import AcousticScore, PhraseHit, Role, Utterance, Word
+from callaudit.phrases.examples import say
+from callaudit.phrases.matcher import Matcher, Matches
+from callaudit.phrases.model import Phrasebook
+
+
+def said(matcher: Matcher, *texts: str, role: Role = Role.AGENT, pause_ms: int = 5000) -> Matches:
+    """Finds phrases in utterances that follow each other."""
+    utterances: list[Utterance] = []
+    for number, text in enumerate(texts):
+        start_ms = utterances[-1].end_ms + pause_ms if utterances else 1000
+        utterances.append(say(text, role, number, start_ms))
+    return matcher.find(utterances)
+
+
+def of(matches: Matches, phrase: str) -> list[PhraseHit]:
+    return [hit for hit in matches.hits if hit.phrase == phrase]
+
+
+# --- exact -----------------------------------------------------------------------------------
+
+
+def test_an_exact_hit_quotes_what_was_heard(matcher: Matcher) -> None:
+    (hit,) = of(said(matcher, "嗯，對不起，让您……久等了。"), "hold-return")
+    assert (hit.quote, hit.method, hit.score, hit.certain) == ("让您……久等了", "exact", 1.0, True)
+    assert (hit.start_char, hit.end_char) == (6, 13)
+
+
+def test_the_value_of_a_slot_is_read(matcher: Matcher) -> None:
+    (hit,) = of(said(matcher, "您好，热电集团，工号零两七。"), "staff-number")
+    assert hit.slots == (("staff_number", "027"),)
+    assert hit.variant == "工号{工号}"
+
+
+def test_times_come_from_words(matcher: Matcher) -> None:
+    words = (
+        Word("您好", 1000, 1400),
+        Word("，", 1400, 1500),
+        Word("热电", 3000, 3600),
+        Word("集团", 3600, 4400),
+    )
+    utterance = Utterance(0, Role.AGENT, 0, 1000, 9000, "您好，热电集团。", None, words)
+    hits = {hit.phrase: hit for hit in matcher.find([utterance]).hits}
+    assert (hits["greeting"].start_ms, hits["greeting"].end_ms) == (1000, 1400)
+    assert (hits["company-name"].start_ms, hits["company-name"].end_ms) == (3000, 4400)
+
+
+def test_without_words_the_time_of_the_utterance_is_shared(matcher: Matcher) -> None:
+    utterance = Utterance(0, Role.AGENT, 0, 10_000, 14_000, "好的再见")
+    (hit,) = of(matcher.find([utterance]), "goodbye")
+    assert (hit.start_ms, hit.end_ms) == (12_000, 14_000)
+
+
+def test_a_phrase_may_span_two_utterances_close_in_time(matcher: Matcher) -> None:
+    (hit,) = of(said(matcher, "对不起，让您", "久等", pause_ms=400), "hold-return")
+    assert hit.utterance == 0
+    assert hit.quote == "让您久等"
+    assert not of(said(matcher, "对不起，让您", "久等", pause_ms=4000), "hold-return")
+
+
+def test_utterances_of_different_roles_are_never_joined(matcher: Matcher) -> None:
+    utterances = [
+        Utterance(0, Role.AGENT, 0, 0, 900, "请您稍"),
+        Utterance(1, Role.CUSTOMER, 1, 1000, 2000, "等片刻好吗"),
+    ]
+    assert not of(matcher.find(utterances), "hold-request")
+
+
+def test_hits_of_a_phrase_do_not_overlap_and_the_longest_wins(matcher: Matcher) -> None:
+    (hit,) = of(said(matcher, "谢谢您对我们的理解和支持。"), "thanks")
+    assert hit.quote == "谢谢您对我们的理解和支持"
+
+
+@pytest.mark.parametrize(
+    ("role", "found"), [(Role.AGENT, True), (Role.CUSTOMER, False), (Role.UNKNOWN, True)]
+)
+def test_only_whoever_should_say_it_counts(matcher: Matcher, role: Role, found: bool) -> None:
+    assert bool(of(said(matcher, "我也没办法！", role=role), "blame-no-way")) == found
+
+
+def test_a_whole_utterance_phrase_split_from_its_neighbour_is_not_certain(
+    matcher: Matcher,
+) -> None:
+    (alone,) = of(said(matcher, "讲话！"), "curt-speak")
+    (split,) = of(said(matcher, "讲话", "的声音有点小", pause_ms=300), "curt-speak")
+    assert (alone.certain, split.certain) == (True, False)
+
+
+# --- by sound --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("heard", "phrase"),
+    [
+        ("您好，这电集团，公号零二七", "company-name"),
+        ("您好，热电集团，公号零二七", "staff-number"),
+        ("对不起，请在稍等一下", "hold-reassure"),
+        ("请问还有神么需要帮您", "closing-offer"),
+        ("不能犯就是不能犯", "rude-cannot"),
+        ("你好，请问有什么可以当您", "offer-help"),
+    ],
+)
+def test_misheard_phrases_are_found_and_explained(
+    matcher: Matcher, heard: str, phrase: str
+) -> None:
+    (hit,) = of(said(matcher, heard), phrase)
+    assert hit.method == "phonetic"
+    assert hit.certain
+    assert hit.alignment is not None
+    assert len(hit.alignment.expected) == len(hit.alignment.heard)
+    assert hit.alignment.threshold is not None
+    assert hit.score >= hit.alignment.threshold
+
+
+def test_a_misheard_staff_number_keeps_its_digits(matcher: Matcher) -> None:
+    (hit,) = of(said(matcher, "您好热电集团公好0333请问有什么可以帮您"), "staff-number")
+    assert hit.slots == (("staff_number", "0333"),)
+    assert hit.quote == "公好0333"
+
+
+def test_a_missing_phrase_leaves_the_nearest_thing_said(matcher: Matcher) -> None:
+    matches = said(matcher, "请问还有什么校邦业")
+    assert not [hit for hit in of(matches, "closing-offer") if hit.certain]
+    near = {hit.phrase: hit for hit in (*matches.near_misses, *matches.hits)}
+    assert "还有什么" in near["closing-offer"].quote
+    assert near["closing-offer"].score < 1
+
+
+def test_what_was_heard_exactly_is_not_taken_for_something_else(matcher: Matcher) -> None:
+    matches = said(matcher, "对不起，让您久等了。")
+    assert of(matches, "hold-return")
+    assert not of(matches, "hold-request")
+
+
+def test_a_short_phrase_needs_its_exact_sound(matcher: Matcher) -> None:
+    assert of(said(matcher, "好，在见。"), "goodbye")
+    assert not of(said(matcher, "好，再件事。"), "apology")
+
+
+# Pairs that sound or look alike and mean the opposite, or nothing.
+@pytest.mark.parametrize(
+    ("text", "never"),
+    [
+        ("不知我的解释您是否清楚？", ["curt-understood"]),
+        ("不知道我这样说您听明白了没有？", ["curt-understood"]),
+        ("你听明白了吗？", ["clear-question"]),
+        ("对不起，我没有听清楚您的问题，请您再讲一遍好吗？", ["curt-louder", "repeat-curt"]),
+        ("麻烦您声音大一点，我听不清楚。", ["curt-louder"]),
+        ("大声点，我听不清！", ["please-repeat"]),
+        ("再讲一遍！", ["please-repeat"]),
+        ("您的讲话我听清楚了。", ["curt-speak"]),
+        ("不是我也没办法，是我要先请示。", ["blame-no-way"]),
+        ("这件事我们有办法帮您。", ["blame-no-way", "unresolved"]),
+        ("这个属于我们公司的服务范围。", ["refusal"]),
+        ("这事归我们管，我给您登记。", ["refusal"]),
+        ("请问有什么可以帮您？", ["closing-offer"]),
+        ("请问还有什么可以帮您？", ["offer-help"]),
+        ("您家还有其他房间不热吗？", ["closing-offer"]),
+        ("等一下！", ["hold-request"]),
+        ("请您稍等片刻好吗？", ["hold-curt"]),
+        ("刚才您说过的情况我都记下来了。", ["impatient-told-you"]),
+        ("我去找领导说一下您的情况。", ["rude-see-leader"]),
+        ("请问您要不要办理自动缴费？", ["rude-decide"]),
+        ("我看看我们有没有搞错。", ["rude-mistaken"]),
+        ("客服说你有完没完，是这样吗？", ["rude-endless"]),
+        ("确实是我们的错。", ["blame-never-wrong"]),
+        ("这不是我们的错。", ["calming"]),
+        ("一共二百五十块钱。", ["profanity-insult"]),
+        ("我操作一下系统。", ["profanity-vulgar"]),
+        ("他妈妈的电话是多少？", ["profanity-vulgar", "profanity-insult"]),
+        ("神经内科在二楼。", ["profanity-insult"]),
+        ("是勤快的勤吗？", ["name-derogatory"]),
+        ("您好，让您久等了，您多长时间没交费了？", ["staff-number"]),
+        ("这个服务是免费的，不收费。", ["paid-notice"]),
+        ("我们会尽快处理。", ["promise-reply"]),
+    ],
+)
+def test_look_alikes_stay_apart(matcher: Matcher, text: str, never: list[str]) -> None:
+    found = {hit.phrase for hit in said(matcher, text).hits}
+    assert not found & set(never)
+
+
+# --- acoustic --------------------------------------------------------------------------------
+
+
+def score_of(matches: Matches, matcher: Matcher, value: float) -> AcousticScore:
+    utterance = say("请问还有什么校邦业", Role.AGENT)
+    candidates = matcher.find([utterance], candidates=True).candidates
+    one = next(one for one in candidates if one.phrase == "closing-offer")
+    return AcousticScore(one.phrase, one.wording, one.utterance, one.start_ms, one.end_ms, value)
+
+
+@pytest.mark.parametrize(("value", "found"), [(0.9, "acoustic"), (0.05, None)])
+def test_the_sound_decides_what_phonetics_leave_open(
+    matcher: Matcher, value: float, found: str | None
+) -> None:
+    utterance = say("请问还有什么校邦业", Role.AGENT)
+    score = score_of(Matches(), matcher, value)
+    hits = of(matcher.find([utterance], [score]), "closing-offer")
+    assert [hit.method for hit in hits] == ([found] if found else [])
+    assert all(hit.certain and hit.score == value for hit in hits)
+
+
+def test_candidates_say_what_would_replace_what(matcher: Matcher) -> None:
+    utterance = say("好的，请问还有什么校邦业", Role.AGENT)
+    for candidate in matcher.find([utterance], candidates=True).candidates:
+        assert 0 <= candidate.start_char < candidate.end_char <= len(utterance.text)
+        assert not set(candidate.wording) & set("{}…|[]()")
+
+
+def test_the_nearest_place_of_a_missing_phrase_can_be_asked_for(matcher: Matcher) -> None:
+    utterance = say("师傅明天两面交断了", Role.AGENT)
+    candidates = matcher.nearest(["hold-return"], [utterance])
+    assert candidates
+    assert {candidate.phrase for candidate in candidates} == {"hold-return"}
+
+
+# --- properties ------------------------------------------------------------------------------
+
+sentences = st.sampled_from(
+    [
+        "您家的暖气片不热可能是有气",
+        "麻烦您先看一下入户的阀门",
+        "今年的采暖费交到十月三十一号",
+        "阳光花园三号楼二单元五零一",
+        "明天上午师傅到您家去",
+    ]
+)
+phrases = st.sampled_from(
+    [
+        "请问有什么可以帮您",
+        "让您久等了",
+        "请您稍等片刻好吗",
+        "谢谢您的电话",
+        "你有完没完",
+        "不能办就是不能办",
+    ]
+)
+
+
+@given(before=sentences, phrase=phrases, after=sentences)
+def test_unrelated_words_around_it_do_not_hide_a_phrase(
+    matcher: Matcher, before: str, phrase: str, after: str
+) -> None:
+    alone = {hit.phrase for hit in said(matcher, phrase).hits}
+    inside = {hit.phrase for hit in said(matcher, f"{before}，{phrase}，{after}").hits}
+    assert alone <= inside
+
+
+@given(phrase=phrases, filler=st.sampled_from(["嗯", "呃", "嗯，"]), place=st.integers(1, 3))
+def test_hesitations_do_not_hide_a_phrase(
+    matcher: Matcher, phrase: str, filler: str, place: int
+) -> None:
+    alone = {hit.phrase for hit in said(matcher, phrase).hits}
+    broken = {hit.phrase for hit in said(matcher, phrase[:place] + filler + phrase[place:]).hits}
+    assert alone <= broken
+
+
+@given(texts=st.lists(st.one_of(sentences, phrases), min_size=1, max_size=4))
+def test_exact_hits_are_among_all_hits(matcher: Matcher, texts: list[str]) -> None:
+    utterances = [say(text, Role.AGENT, n, n * 9000) for n, text in enumerate(texts)]
+    exact = matcher.exact(utterances)
+    assert set(exact) <= set(matcher.find(utterances).hits)
+
+
+@given(texts=st.lists(st.one_of(sentences, phrases), min_size=1, max_size=4))
+def test_hits_lie_in_their_utterance_and_quote_it(matcher: Matcher, texts: list[str]) -> None:
+    utterances = [say(text, Role.AGENT, n, n * 9000) for n, text in enumerate(texts)]
+    for hit in matcher.find(utterances).hits:
+        utterance = utterances[hit.utterance]
+        assert utterance.start_ms <= hit.start_ms <= hit.end_ms <= utterance.end_ms
+        assert hit.quote == utterance.text[hit.start_char : hit.end_char]
+
+
+@given(texts=st.lists(st.one_of(sentences, phrases), min_size=1, max_size=4))
+def test_no_phrase_overlaps_itself(matcher: Matcher, texts: list[str]) -> None:
+    matches = said(matcher, *texts)
+    for phrase in {hit.phrase for hit in matches.hits}:
+        spans = sorted((hit.start_ms, hit.end_ms) for hit in of(matches, phrase))
+        assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
+
+
+def test_nothing_is_found_in_nothing(matcher: Matcher) -> None:
+    assert matcher.find([]) == Matches()
+    assert matcher.find([Utterance(0, Role.AGENT, 0, 0, 1, "……")]).hits == ()
+
+
+def test_a_phrasebook_of_one_phrase(book: Callable[..., Phrasebook]) -> None:
+    phrase = "{title: 甲, role: any, variants: [好], examples: {hit: [好]}}"
+    compiled = book(f"phrasebook: x\nphrases:\n  a: {phrase}\n")
+    assert [hit.phrase for hit in said(Matcher(compiled), "好的，不好。").hits] == ["a", "a"]
