@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate
 from typing import Literal, Protocol
 
 from callaudit.calls import CallTimeline, Evidence, PhraseHit, Role, Span, Utterance, merge_spans
@@ -138,6 +140,18 @@ class Case:
     def turns_of(self, role: Role) -> tuple[TalkTurn, ...]:
         """Turns of substance of one role."""
         return self._turns_by_role[role]
+
+    def turns_ending_after(self, role: Role, time_ms: int) -> tuple[TalkTurn, ...]:
+        """The role's turns from the one that is going on at a time, or begins next."""
+        return self._turns_by_role[role][bisect_right(self._turn_ends[role], time_ms) :]
+
+    @cached_property
+    def _turn_ends(self) -> dict[Role, list[int]]:
+        # running maximum: the end of a turn may lie after that of the role's next one
+        return {
+            role: list(accumulate((turn.span.end_ms for turn in turns), max))
+            for role, turns in self._turns_by_role.items()
+        }
 
     @cached_property
     def speech_end_ms(self) -> int:

@@ -23,6 +23,9 @@ from callaudit.checks.digits import all_digits, digit_runs, in_common
 from callaudit.checks.evidence import clock, of_hit, of_utterance
 from callaudit.checks.parameters import PhraseIds
 
+READBACK_WITHIN_MS = 180_000
+"""A number that the customer gave longer ago is not being read back."""
+
 _MEASURE = re.compile(r"^\s*(?:元|块|度|平|年|月|日|点|分|％|%|℃|吨|米|公斤|户|人)")
 
 
@@ -139,7 +142,7 @@ class Dictation(Check):
 
     def _is_readback(self, case: Case, utterance: Utterance, digits: str) -> bool:
         """Whether the number is the customer's own, or the agent asks whether it is right."""
-        before = Span(0, utterance.end_ms)
+        before = Span(max(0, utterance.end_ms - READBACK_WITHIN_MS), utterance.end_ms)
         said = all_digits(u.text for u in case.call.utterances_of(Role.CUSTOMER, before))
         known = case.call.metadata.caller or ""
         if in_common(digits, said) * 2 >= len(digits):
@@ -151,9 +154,7 @@ class Dictation(Check):
 
     def _window(self, case: Case, utterance: Utterance, start_ms: int) -> Span:
         """The agent's turns before the number, and this turn up to it."""
-        spans = [turn.span for turn in case.turns_of(Role.AGENT)] or [utterance.span]
-        own = next(
-            (n for n, span in enumerate(spans) if span.end_ms >= utterance.end_ms), len(spans) - 1
-        )
-        first = spans[max(0, own - self.turns_before)].start_ms
+        turns = case.turns_of(Role.AGENT)
+        own = len(turns) - len(case.turns_ending_after(Role.AGENT, utterance.start_ms))
+        first = turns[max(0, own - self.turns_before)].span.start_ms if turns else start_ms
         return Span(min(first, start_ms), start_ms)

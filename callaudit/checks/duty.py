@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import Literal
 
 from pydantic import Field
@@ -151,10 +152,8 @@ class Duty(Check):
         return found[:1] if self.trigger.once else found
 
     def _accompanied(self, case: Case, hit: PhraseHit) -> bool:
-        turn = next(
-            (turn for turn in case.turns_of(hit.role) if turn.span.end_ms > hit.start_ms), None
-        )
-        before = Span(0, turn.span.end_ms + 1 if turn is not None else hit.end_ms)
+        turns = case.turns_ending_after(hit.role, hit.start_ms)
+        before = Span(0, turns[0].span.end_ms + 1 if turns else hit.end_ms)
         return any(
             other.certain for other in case.call.hits_of(self.trigger.only_with, hit.role, before)
         )
@@ -218,12 +217,10 @@ class Duty(Check):
         if not turns:
             return None
         if self.trigger.role == "agent":
-            own = next(
-                (n for n, turn in enumerate(turns) if turn.span.end_ms > trigger.start_ms),
-                len(turns) - 1,
-            )
+            later = case.turns_ending_after(Role.AGENT, trigger.start_ms)
+            own = len(turns) - max(1, len(later))
         else:
-            own = len([turn for turn in turns if turn.span.start_ms <= trigger.start_ms]) - 1
+            own = bisect_right(turns, trigger.start_ms, key=lambda turn: turn.span.start_ms) - 1
             # an agent who goes on talking over the trigger can still answer in that turn
             talks_on = own >= 0 and turns[own].span.end_ms > trigger.end_ms
             if own + 1 >= len(turns) and not talks_on:
@@ -257,11 +254,5 @@ class Duty(Check):
 
 
 def _turn_of(case: Case, hit: PhraseHit) -> int:
-    return next(
-        (
-            turn.index
-            for turn in case.turns
-            if turn.role == hit.role and turn.span.end_ms > hit.start_ms
-        ),
-        -1,
-    )
+    turns = case.turns_ending_after(hit.role, hit.start_ms)
+    return turns[0].index if turns else -1

@@ -143,7 +143,7 @@ class Forbidden(Check):
 
 def _turns_from(case: Case, span: Span, role: Role, following: int) -> Span:
     """From the turn that a hit lies in to the end of the role's n-th turn after it."""
-    turns = [turn for turn in case.turns_of(role) if turn.span.end_ms > span.start_ms]
+    turns = case.turns_ending_after(role, span.start_ms)
     if not turns:
         return span
     last = turns[min(following, len(turns) - 1)]

@@ -107,11 +107,9 @@ class HoldReturn(Check):
         """The agent's first words after the hold."""
         start_ms = max(0, hold.span.end_ms - 300)
         end_ms = hold.span.end_ms + RETURN_WITHIN_MS
-        turn = next(
-            (t for t in case.turns_of(Role.AGENT) if t.span.end_ms > hold.span.end_ms), None
-        )
-        if turn is not None:
-            end_ms = min(end_ms, max(turn.span.end_ms, hold.span.end_ms + 1))
+        turns = case.turns_ending_after(Role.AGENT, hold.span.end_ms)
+        if turns:
+            end_ms = min(end_ms, max(turns[0].span.end_ms, hold.span.end_ms + 1))
         if hold.returned is not None:
             end_ms = max(end_ms, min(hold.returned.end_ms, hold.span.end_ms + RETURN_WITHIN_MS))
         return Span(start_ms, end_ms)

@@ -130,7 +130,7 @@ class Readback(Check):
                 item, utterance.text, self.min_share
             ):
                 return of_utterance(utterance)
-        later = [t for t in case.turns_of(Role.AGENT) if t.span.end_ms > item.span.end_ms]
+        later = case.turns_ending_after(Role.AGENT, item.span.end_ms)
         if later:
             last = later[min(self.confirm_turns, len(later)) - 1]
             window = Span(item.span.start_ms, max(item.span.start_ms, last.span.end_ms))

@@ -82,7 +82,7 @@ class Reexplain(Check):
             turn = next(
                 (
                     turn
-                    for turn in case.turns_of(Role.CUSTOMER)
+                    for turn in case.turns_ending_after(Role.CUSTOMER, question.start_ms)
                     if turn.span.start_ms > question.start_ms
                 ),
                 None,
@@ -98,7 +98,7 @@ class Reexplain(Check):
     def _answered(self, case: Case, complaint: PhraseHit) -> Finding | None:
         """``None`` when the agent could not answer any more."""
         after = Span(complaint.end_ms, max(complaint.end_ms, case.call.duration_ms))
-        turns = [t for t in case.turns_of(Role.AGENT) if t.span.end_ms > complaint.end_ms]
+        turns = case.turns_ending_after(Role.AGENT, complaint.end_ms)
         if not turns:
             return None
         said = case.words(Role.AGENT, Span(complaint.end_ms, turns[0].span.end_ms))

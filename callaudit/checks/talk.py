@@ -74,18 +74,13 @@ class TalkTurn:
 
     Attributes:
         index: Position among the turns of all roles.
+        span: From its first word to its last.
     """
 
     index: int
     role: Role
     utterances: tuple[Utterance, ...]
-
-    @property
-    def span(self) -> Span:
-        """From its first word to its last."""
-        return Span(
-            self.utterances[0].start_ms, max(utterance.end_ms for utterance in self.utterances)
-        )
+    span: Span
 
     @property
     def text(self) -> str:
@@ -109,4 +104,12 @@ def talk_turns(utterances: Iterable[Utterance]) -> tuple[TalkTurn, ...]:
             continue
         else:
             groups.append([utterance])
-    return tuple(TalkTurn(index, group[0].role, tuple(group)) for index, group in enumerate(groups))
+    return tuple(
+        TalkTurn(
+            index,
+            group[0].role,
+            tuple(group),
+            Span(group[0].start_ms, max(utterance.end_ms for utterance in group)),
+        )
+        for index, group in enumerate(groups)
+    )
