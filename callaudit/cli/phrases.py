@@ -11,6 +11,8 @@ from callaudit.cli.chinese import ChineseCommand, group
 from callaudit.cli.options import ModelOption, RulebookOption, ThreadsOption
 from callaudit.cli.output import progress_of, save, say
 
+EXAMPLES_FAILED = 1
+
 phrases = group("话术库和声学核对。")
 
 
@@ -86,3 +88,33 @@ def calibrate(
         precision, recall = calibration.accepted(found, banned, mark)
         say(f"{name}：得分 {mark:g} 起算说了，精确率 {precision:.1%}，召回率 {recall:.1%}。")
     say(f"标定已写入 {path}。")
+
+
+@phrases.command("lint", cls=ChineseCommand)
+def lint(
+    books: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="话术库…", help="话术库文件或文件夹；不写则检查规则书用的"),
+    ] = None,
+    rulebook: RulebookOption = None,
+) -> int:
+    """检查话术库的写法和例句，一次列出所有问题及其位置。"""
+    from callaudit.phrases.examples import check_examples
+    from callaudit.phrases.matcher import Matcher
+    from callaudit.phrases.phrasebook import load_phrasebooks
+    from callaudit.rulebook import load_rulebook
+    from callaudit.settings import load_settings
+
+    phrasebook = (
+        load_phrasebooks(books)
+        if books
+        else load_rulebook(load_settings(rulebook=rulebook).rulebook).phrasebook
+    )
+    failures = check_examples(Matcher(phrasebook))
+    for failure in failures:
+        typer.echo(str(failure))
+    if failures:
+        say(f"{len(phrasebook)} 句话术里有 {len(failures)} 个例句不符。")
+        return EXAMPLES_FAILED
+    typer.echo(f"{len(phrasebook)} 句话术，没有发现问题。")
+    return 0
