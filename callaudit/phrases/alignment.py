@@ -34,6 +34,11 @@ def packed(
     return whole
 
 
+def differs(costs: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Which packed costs are more than nothing."""
+    return costs > 0
+
+
 def unpacked(totals: NDArray[np.int32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Costs and weights of packed totals."""
     costs = -(-totals // _ROOM)

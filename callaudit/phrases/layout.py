@@ -62,7 +62,7 @@ class Layout:
             before=np.where(before > 0, self._places[base + np.maximum(before, 1) - 1], 0),
             levels=tuple(zip(bounds[:-2:2], bounds[1:-1:2], bounds[2::2], strict=True)),
             costs=costs,
-            drops=book.packed_drops[nodes],
+            drops=book.drops[nodes],
             gaps=book.gaps[nodes],
             added=added,
             walls=walls,

@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from callaudit.phrases.alignment import NEVER, Batch, align, packed, trace, unpacked
+from callaudit.phrases.alignment import NEVER, Batch, align, differs, packed, trace, unpacked
 from callaudit.phrases.graph import PARTICLE_WEIGHT, PARTICLES, Node
 from callaudit.phrases.layout import Layout
 from callaudit.phrases.model import Phrase
 from callaudit.phrases.notation import NUMERALS
-from callaudit.phrases.phonetics import SyllableTable, distance
+from callaudit.phrases.phonetics import SyllableTable
 from callaudit.phrases.soundbook import LENGTHS, Soundbook, seed_codes
 from callaudit.phrases.sounds import PLAINLY_OTHER, SoundVariant, insert_costs
 
@@ -287,13 +287,8 @@ class _Alignments:
         inserts = packed(np.array(insert_costs(text), dtype=np.float32))[columns]
         walls = packed(np.array([NEVER * (one == "\n") for one in text], dtype=np.float32))[columns]
         surcharge = packed(np.append(self.speech.surcharge, np.float32(NEVER)))[columns]
-        distances = self.index.table.costs[book.syllables[nodes][:, None], heard[owners]]
-        weights = book.weights[nodes][:, None]
-        costs = packed(distances * weights, weights)
-        costs += surcharge[owners] * (distances > 0)
-        never = packed(np.array(NEVER, dtype=np.float32))
-        costs[distances > book.limits[nodes][:, None]] = never
-        costs[book.silent[nodes]] = never
+        costs = book.costs[book.kinds[nodes][:, None], heard[owners]]
+        costs += surcharge[owners] * differs(costs)
         costs -= inserts[owners]
         return self.layout.batch(costs, _sums(inserts), _sums(walls))
 
@@ -326,7 +321,9 @@ class _Alignments:
             slots=slots,
             expected=tuple(names[node.syllable] for node, _ in sounding),
             heard=tuple(
-                "" if column is None else self._reading(names[node.syllable], column)
+                ""
+                if column is None
+                else self.index.table.nearest(node.syllable, int(self.sounds[column]))
                 for node, column in sounding
             ),
             others=others,
@@ -371,13 +368,6 @@ class _Alignments:
                 costs[-1] += float(self.index.table.costs[node.syllable, sound]) * node.weight
         pairs = zip(costs, weights, strict=True)
         return tuple((1 - cost / weight, weight) for cost, weight in pairs if weight)
-
-    def _reading(self, expected: str, column: int) -> str:
-        """The reading of a heard character that is nearest to a syllable."""
-        table = self.index.table
-        readings = table.sounds[int(self.sounds[column])]
-        names = (table.syllables[reading] for reading in readings)
-        return min(names, key=lambda name: distance(expected, name))
 
 
 def _sums(costs: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -448,5 +438,5 @@ def _alike(widths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
     import numpy as np
 
     order = np.argsort(widths, kind="stable")
-    cuts = np.searchsorted(widths[order], [14, 22, 36, 60])
+    cuts = np.searchsorted(widths[order], [26])
     return (group for group in np.split(order, cuts) if len(group))

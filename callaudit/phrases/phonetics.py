@@ -286,6 +286,20 @@ class SyllableTable:
                 table[:, sound] = pairs[:, list(readings)].min(axis=1)
         return table
 
+    @cached_property
+    def _nearest(self) -> dict[tuple[int, int], str]:
+        return {}
+
+    def nearest(self, syllable: int, sound: int) -> str:
+        """The reading of a sound that is nearest to a syllable."""
+        known = self._nearest.get((syllable, sound))
+        if known is None:
+            wish = self.syllables[syllable]
+            readings = [self.syllables[reading] for reading in self.sounds[sound]]
+            known = min(readings, key=lambda reading: distance(wish, reading))
+            self._nearest[syllable, sound] = known
+        return known
+
 
 def build_table() -> SyllableTable:
     """Reads the CJK block with pypinyin (about half a second; callers cache the result)."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from callaudit.calls import AcousticScore, Alignment, PhraseHit
+from callaudit.calls import AcousticScore, Alignment, PhraseHit, Role
 from callaudit.phrases.decision import Decision, decide
 from callaudit.phrases.exact import ExactIndex, Found
 from callaudit.phrases.model import Phrase, Phrasebook, Variant
@@ -67,18 +67,24 @@ class Search:
         self.streams = streams
         self.hits: list[PhraseHit] = []
         self.taken: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        self._by_role: dict[Role, list[bool]] = {}
         self.open: list[_Place] = []
         self.doubtful: list[_Place] = []
         self.scores: dict[tuple[str, int], list[AcousticScore]] = {}
         for score in acoustic:
             self.scores.setdefault((score.phrase, score.utterance), []).append(score)
 
+    def _allowed(self, role: Role) -> list[bool]:
+        """For each phrase, whether it counts when that role says it."""
+        if role not in self._by_role:
+            self._by_role[role] = [phrase.may_be_said_by(role) for phrase in self.phrases]
+        return self._by_role[role]
+
     # --- exact ------------------------------------------------------------------------------
 
     def exact(self, stream: Stream, index: ExactIndex) -> None:
         """Adds the exact hits of a stream: per phrase the longest, none overlapping."""
-        allowed = [phrase.may_be_said_by(stream.role) for phrase in self.phrases]
-        found = index.search(stream.text, allowed.__getitem__)
+        found = index.search(stream.text, self._allowed(stream.role).__getitem__)
         found.sort(key=lambda one: (one.phrase, one.start - one.end, one.start))
         for one in found:
             spans = self.taken.setdefault((id(stream), one.phrase), [])
@@ -122,12 +128,7 @@ class Search:
         firsts = np.cumsum([0] + [len(stream.text) + 1 for stream in self.streams])
         speech = Speech(
             text="\n".join(stream.text for stream in self.streams),
-            wanted=np.array(
-                [
-                    [phrase.may_be_said_by(stream.role) for phrase in self.phrases]
-                    for stream in self.streams
-                ]
-            ),
+            wanted=np.array([self._allowed(stream.role) for stream in self.streams]),
             speakers=np.repeat(np.arange(len(self.streams)), np.diff(firsts))[:-1],
             surcharge=np.concatenate([self._surcharge(stream) for stream in self.streams])[:-1],
         )

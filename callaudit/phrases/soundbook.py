@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from callaudit.phrases.alignment import packed
+from callaudit.phrases.alignment import NEVER, packed
 from callaudit.phrases.graph import Graph, Node
 from callaudit.phrases.model import Phrase
 from callaudit.phrases.phonetics import DIGIT, SyllableTable
@@ -35,8 +35,10 @@ class Soundbook:
         needed: Seeds that a spot of each variant must have.
         before: Number of the node before each node, within its variant, from 1.
         levels: Twice the depth of each node, one more for joins; from 2.
-        syllables, silent, weights, drops, limits, gaps: See `callaudit.phrases.graph.Node`.
-        packed_drops: Drops with the weight that is gained all the same.
+        gaps: Columns that each node may swallow; -1 for syllables.
+        drops: Packed cost of not hearing each node.
+        costs: Packed cost of hearing a sound, int32 [kinds of nodes, sounds].
+        kinds: Kind of each node; nodes of one kind have the same syllable, weight and limit.
         member_firsts, members: For joins, numbers of the nodes that meet there.
         codes, firsts: Pairs of syllable classes (see `seed_codes`), sorted, and the first seed of
             each.
@@ -53,13 +55,10 @@ class Soundbook:
     needed: NDArray[np.int64]
     before: NDArray[np.int64]
     levels: NDArray[np.int64]
-    syllables: NDArray[np.int64]
-    silent: NDArray[np.bool_]
-    weights: NDArray[np.float32]
-    drops: NDArray[np.float32]
-    limits: NDArray[np.float32]
     gaps: NDArray[np.int64]
-    packed_drops: NDArray[np.int32]
+    drops: NDArray[np.int32]
+    costs: NDArray[np.int32]
+    kinds: NDArray[np.int64]
     member_firsts: NDArray[np.int64]
     members: NDArray[np.int64]
     codes: NDArray[np.int64]
@@ -86,8 +85,7 @@ class Soundbook:
         nodes = [node for graph in graphs for node in graph.nodes]
         meetings = [meeting for graph in graphs for meeting in _meetings(graph.nodes)]
         sizes = integers([len(graph.nodes) for graph in graphs])
-        weights = reals([node.weight for node in nodes])
-        drops = reals([node.drop for node in nodes])
+        costs, kinds = _kinds(nodes, table)
         classes = integers(table.classes)
         base = int(classes.max()) + 1
         seeds = _seeds(variants, table, base)
@@ -102,16 +100,17 @@ class Soundbook:
             sizes=sizes,
             node_firsts=np.cumsum(sizes) - sizes,
             longest=integers([graph.longest for graph in graphs]),
-            needed=integers([_needed(graph) for graph in graphs]),
+            needed=integers(
+                [_needed(one.graph, phrases[one.phrase].homophones) for one in variants]
+            ),
             before=integers([node.before for node in nodes]),
             levels=integers([level for graph in graphs for level in _levels(graph.nodes)]),
-            syllables=integers([max(0, node.syllable) for node in nodes]),
-            silent=np.array([node.syllable < 0 for node in nodes], dtype=bool),
-            weights=weights,
-            drops=drops,
-            limits=reals([node.limit for node in nodes]),
             gaps=integers([node.gap for node in nodes]),
-            packed_drops=packed(drops, weights),
+            drops=packed(
+                reals([node.drop for node in nodes]), reals([node.weight for node in nodes])
+            ),
+            costs=costs,
+            kinds=integers(kinds),
             member_firsts=np.append(0, np.cumsum(integers([len(one) for one in meetings]))),
             members=integers([member for meeting in meetings for member in meeting]),
             codes=codes,
@@ -130,12 +129,30 @@ def seed_codes(classes: NDArray[np.int64], base: int) -> Iterator[tuple[int, NDA
             yield apart, (classes[:-apart] * base + classes[apart:]) * 2 + apart - 1
 
 
-def _needed(graph: Graph) -> int:
+def _kinds(nodes: Sequence[Node], table: SyllableTable) -> tuple[NDArray[np.int32], list[int]]:
+    """Packed costs by kind of node and sound, and the kind of each node."""
+    import numpy as np
+
+    numbers: dict[tuple[int, float, float], int] = {}
+    kinds = [
+        numbers.setdefault((node.syllable, node.weight, node.limit), len(numbers)) for node in nodes
+    ]
+    never = packed(np.array(NEVER, dtype=np.float32))
+    costs = np.full((len(numbers), len(table.sounds)), never, dtype=np.int32)
+    for (syllable, weight, limit), kind in numbers.items():
+        if syllable >= 0:
+            distances = table.costs[syllable]
+            weighted = packed(distances * np.float32(weight), np.full_like(distances, weight))
+            costs[kind] = np.where(distances > limit, never, weighted)
+    return costs, kinds
+
+
+def _needed(graph: Graph, homophones: bool) -> int:
     """Seeds that a spot must have: what is left when about one syllable in five is misheard."""
+    if graph.shortest <= 2 and (homophones or any(node.slot for node in graph.nodes)):
+        return 1
     parts = graph.parts
     seeds = graph.shortest - parts + max(0, graph.shortest - 2 * parts)
-    if seeds <= 1:
-        return 1
     if seeds <= 5:
         return 2
     return 3 if seeds <= 9 else 4 if seeds <= 12 else 5
