@@ -136,7 +136,6 @@ class Auditor:
             self.recogniser,
             self.matcher,
             load_weights(self.recogniser.info.sha256, self._cache),
-            self.options.agent_channel,
         )
 
     def transcribe(
@@ -161,7 +160,9 @@ class Auditor:
         from callaudit.speech.transcribe import prepare
 
         limits = AudioLimits(max_seconds=round(self.options.max_hours * 3600))
-        return prepare(read_recording(path, limits, expected_ms=metadata.duration_ms), metadata)
+        audio = read_recording(path, limits, expected_ms=metadata.duration_ms)
+        threads = self.options.threads or available_threads()
+        return prepare(audio, metadata, self.options.agent_channel, threads)
 
     def judge(self, transcript: Transcript, metadata: CallMetadata, call_id: str) -> CallReport:
         """Judges what was heard; needs neither audio nor model."""

@@ -1,7 +1,8 @@
 """Who is the agent: from metadata, from the command line, or from what is said.
 
-In a stereo recording each channel is one speaker. Which of them is the agent is told by the
-telephone system, or inferred from phrases that only one side says (the phrasebook marks them with
+In a stereo recording each channel is one speaker; in a mono one the speakers may have been told
+apart by their voices. Which of the two is the agent is told by the telephone system (channels
+only), or inferred from phrases that only one side says (the phrasebook marks them with
 ``tells_role``). Below the threshold the roles stay unknown: every verdict depends on them.
 """
 
@@ -26,74 +27,115 @@ CONTRADICT_CONFIDENCE = 0.98
 
 @dataclass(frozen=True, slots=True)
 class RoleDecision:
-    """Which channel is whose.
+    """Which of the two parties is whose: channels in stereo, speakers in a separated recording.
 
     Attributes:
-        agent_channel: ``None`` when the roles are unknown or only the customer was recorded.
-        customer_channel: Likewise.
+        agent: Channel or speaker, 0 or 1; ``None`` when the roles are unknown.
+        customer: Likewise.
         source: Where the decision comes from.
         confidence: 0–1 for inferred roles.
         warnings: Chinese sentences.
     """
 
-    agent_channel: int | None
-    customer_channel: int | None
+    agent: int | None
+    customer: int | None
     source: RoleSource
     confidence: float | None = None
     warnings: tuple[str, ...] = ()
 
-    def role_of(self, channel: int) -> Role:
-        """Role of the speaker on a channel."""
-        if channel == self.agent_channel:
+    def role_of(self, party: int) -> Role:
+        """Role of a channel or speaker."""
+        if party == self.agent:
             return Role.AGENT
-        if channel == self.customer_channel:
+        if party == self.customer:
             return Role.CUSTOMER
         return Role.UNKNOWN
 
 
+def unknown_roles(*warnings: str) -> RoleDecision:
+    """Nobody is known."""
+    return RoleDecision(None, None, "unknown", warnings=warnings)
+
+
 def assign_roles(
     utterances: Sequence[Utterance],
-    channels: int,
-    told: Literal["left", "right", "mixed"] | None,
+    told: Literal["left", "right"] | None,
     told_by: Literal["metadata", "flag"],
     matcher: Matcher,
 ) -> RoleDecision:
-    """Decides which channel is the agent's.
+    """Decides which channel of a stereo recording is the agent's.
 
     Args:
-        utterances: With roles not yet known.
-        channels: 1 for mono and fake stereo, 2 for stereo (one of them may be silent).
+        utterances: With roles not yet known; one of the channels may be silent.
         told: What the metadata or the command line says.
         told_by: Which of the two.
         matcher: Finds the phrases that tell a role.
     """
-    if channels < 2 or told == "mixed":
-        return RoleDecision(None, None, "unknown")
-    evidence = _agent_evidence(utterances, matcher)
-    probability_left = 1 / (1 + math.exp(-evidence))
-    if told is not None:
-        agent = 0 if told == "left" else 1
-        against = probability_left if agent == 1 else 1 - probability_left
-        if against < CONTRADICT_CONFIDENCE:
-            return RoleDecision(agent, 1 - agent, told_by)
-        if told_by == "flag":
-            warning = "说话内容看来与指定的坐席声道相反，已按指定的声道审核，请核对"
-            return RoleDecision(agent, 1 - agent, told_by, warnings=(warning,))
-        warning = "元数据里的坐席声道与说话内容相反，角色按未知处理，请核对声道"
-        return RoleDecision(None, None, "unknown", warnings=(warning,))
-    agent = 0 if probability_left >= 0.5 else 1
-    confidence = round(max(probability_left, 1 - probability_left), 3)
+    channels = [utterance.channel for utterance in utterances]
+    if told is None:
+        return _infer(
+            utterances,
+            channels,
+            matcher,
+            "inferred",
+            "没有声道信息，说话内容也不足以判断哪一路是坐席，角色未知",
+        )
+    agent = 0 if told == "left" else 1
+    probability_left = _first_is_agent(utterances, channels, matcher)
+    against = probability_left if agent == 1 else 1 - probability_left
+    if against < CONTRADICT_CONFIDENCE:
+        return RoleDecision(agent, 1 - agent, told_by)
+    if told_by == "flag":
+        warning = "说话内容看来与指定的坐席声道相反，已按指定的声道审核，请核对"
+        return RoleDecision(agent, 1 - agent, told_by, warnings=(warning,))
+    return unknown_roles("元数据里的坐席声道与说话内容相反，角色按未知处理，请核对声道")
+
+
+def name_speakers(
+    utterances: Sequence[Utterance], speakers: Sequence[int], matcher: Matcher
+) -> RoleDecision:
+    """Decides which speaker of a separated recording is the agent.
+
+    Args:
+        utterances: With roles not yet known.
+        speakers: Of each utterance, 0 or 1.
+        matcher: Finds the phrases that tell a role.
+    """
+    return _infer(
+        utterances,
+        speakers,
+        matcher,
+        "separated",
+        "坐席和客户没有分声道录音，已分出两个人的声音，但说话内容不足以判断谁是坐席，角色未知",
+    )
+
+
+def _infer(
+    utterances: Sequence[Utterance],
+    parties: Sequence[int],
+    matcher: Matcher,
+    source: RoleSource,
+    unsure: str,
+) -> RoleDecision:
+    probability = _first_is_agent(utterances, parties, matcher)
+    agent = 0 if probability >= 0.5 else 1
+    confidence = round(max(probability, 1 - probability), 3)
     if confidence < INFER_CONFIDENCE:
-        warning = "没有声道信息，说话内容也不足以判断哪一路是坐席，角色未知"
-        return RoleDecision(None, None, "unknown", confidence, (warning,))
-    return RoleDecision(agent, 1 - agent, "inferred", confidence)
+        return RoleDecision(None, None, "unknown", confidence, (unsure,))
+    return RoleDecision(agent, 1 - agent, source, confidence)
 
 
-def _agent_evidence(utterances: Sequence[Utterance], matcher: Matcher) -> float:
-    """Log odds that channel 0 is the agent's: each telling phrase counts once per channel."""
+def _first_is_agent(
+    utterances: Sequence[Utterance], parties: Sequence[int], matcher: Matcher
+) -> float:
+    """Probability that party 0 is the agent: each telling phrase counts once per party."""
     log_odds = 0.0
-    for channel, sign in ((0, 1.0), (1, -1.0)):
-        own = [utterance for utterance in utterances if utterance.channel == channel]
+    for party, sign in ((0, 1.0), (1, -1.0)):
+        own = [
+            utterance
+            for utterance, speaks in zip(utterances, parties, strict=True)
+            if speaks == party
+        ]
         for role, direction in ((Role.AGENT, sign), (Role.CUSTOMER, -sign)):
             supposed = [replace(utterance, role=role) for utterance in own]
             found = {hit.phrase: hit.score for hit in matcher.find(supposed).hits if hit.certain}
@@ -102,4 +144,4 @@ def _agent_evidence(utterances: Sequence[Utterance], matcher: Matcher) -> float:
                 for phrase, score in found.items()
                 if matcher.phrasebook[phrase].role == role
             )
-    return log_odds
+    return 1 / (1 + math.exp(-log_odds))

@@ -1,7 +1,8 @@
 """A recording becomes a transcript: the order of the listening stages.
 
-Signals first (tones, music, levels, odd channels), then voice activity per channel, recognition of
-each utterance, and roles. Nothing here judges anything.
+Signals first (tones, music, levels, odd channels), then voice activity per channel (and the two
+speakers, where they share one), recognition of each utterance, and roles. Nothing here judges
+anything.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from callaudit.audio.tones import detect_events
 from callaudit.calls import (
     AcousticScore,
     CallMetadata,
+    Recording,
     Role,
     SignalEvent,
     Span,
@@ -26,8 +28,9 @@ from callaudit.calls import (
     merge_spans,
 )
 from callaudit.speech.confirm import Weights, confirm, worth_confirming
+from callaudit.speech.mono import SharedLine, listen, mix_down, shares_a_line
 from callaudit.speech.recognise import Encoded, Hypothesis, Recogniser, Segment
-from callaudit.speech.roles import RoleDecision, assign_roles
+from callaudit.speech.roles import RoleDecision, assign_roles, name_speakers, unknown_roles
 from callaudit.speech.voice import find_voice
 
 if TYPE_CHECKING:
@@ -43,13 +46,24 @@ _KEPT_BYTES = 128 << 20  # of encoder output, between recognition and confirmati
 
 @dataclass(frozen=True)
 class Prepared:
-    """A recording before recognition: its signals, and what is to be recognised in it."""
+    """A recording before recognition: its signals, and what is to be recognised in it.
 
+    Attributes:
+        recording: The file.
+        audio: What is listened to: the file's sound, or both channels in one.
+        told: Which channel is the agent's, by the metadata or the command line.
+        told_by: Which of the two.
+        line: Who says what, when both sides share a channel.
+    """
+
+    recording: Recording
     audio: Audio
-    metadata: CallMetadata
+    told: AgentChannel | None
+    told_by: Literal["metadata", "flag"]
     channels: ChannelReport
     events: tuple[SignalEvent, ...]
     segments: list[Segment]
+    line: SharedLine | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +87,11 @@ class Listener:
         recogniser: The model.
         matcher: Finds the phrases that tell roles, and those to confirm by sound.
         weights: Of the acoustic confirmation for this model; ``None``: phrases are not confirmed.
-        agent_channel: From the command line; wins over metadata.
     """
 
     recogniser: Recogniser
     matcher: Matcher
     weights: Weights | None
-    agent_channel: AgentChannel | None = None
 
     def transcribe(
         self, calls: Sequence[Prepared], progress: Callable[[float], None] | None = None
@@ -122,27 +134,23 @@ class Listener:
             key=lambda item: (item.segment.voice, item.segment.channel),
         )
         utterances = [_utterance(number, item) for number, item in enumerate(spoken)]
-        decision = assign_roles(
-            utterances,
-            channels=1 if call.channels.identical else call.audio.channels,
-            told=self.agent_channel or call.metadata.agent_channel,
-            told_by="metadata" if self.agent_channel is None else "flag",
-            matcher=self.matcher,
-        )
-        utterances = [replace(one, role=decision.role_of(one.channel)) for one in utterances]
+        decision = _roles(call, utterances, self.matcher)
+        utterances = [_with_role(one, call.line, decision) for one in utterances]
         dropped = Counter(item.hypothesis.dropped for item in heard if item.hypothesis.dropped)
-        voice = _voice(call.segments, decision)
+        voice = _voice(call.segments, call.line, decision)
         events = sorted(
             [*call.events, *_overlaps(voice)],
             key=lambda event: (event.start_ms, event.end_ms, event.kind),
         )
         levels = level_tracks(call.audio)
+        if not (call.line and call.line.speakers):
+            levels = tuple(replace(one, role=decision.role_of(one.channel)) for one in levels)
         return Transcript(
-            recording=call.audio.recording,
+            recording=call.recording,
             utterances=tuple(utterances),
             voice=voice,
             events=tuple(events),
-            levels=tuple(replace(one, role=decision.role_of(one.channel)) for one in levels),
+            levels=levels,
             role_source=decision.source,
             role_confidence=decision.confidence,
             acoustic=self._confirm(utterances, spoken),
@@ -165,11 +173,44 @@ class Listener:
         return confirm(self.recogniser, utterances, encoded, candidates, self.weights)
 
 
-def prepare(audio: Audio, metadata: CallMetadata) -> Prepared:
-    """Signal analysis and voice activity of one recording; needs no model."""
-    channels = inspect_channels(audio)
-    events = detect_events(audio)
-    return Prepared(audio, metadata, channels, events, voice_segments(audio, channels, events))
+def prepare(
+    audio: Audio,
+    metadata: CallMetadata,
+    agent_channel: AgentChannel | None = None,
+    threads: int = 1,
+) -> Prepared:
+    """Signal analysis and voice activity of one recording; needs no recognition model.
+
+    Args:
+        audio: The decoded recording.
+        metadata: For the agent's channel.
+        agent_channel: From the command line; wins over metadata.
+        threads: CPU threads.
+    """
+    told = agent_channel or metadata.agent_channel
+    sound, channels = audio, inspect_channels(audio)
+    shared = shares_a_line(audio, channels, told)
+    if shared and len(channels.usable) > 1:
+        sound = mix_down(audio)
+        channels = inspect_channels(sound)
+    events = detect_events(sound)
+    line = None
+    if shared and channels.usable:
+        channel = channels.usable[0]
+        line = listen(sound, channel, _not_voice(events, channel), threads)
+        segments = _padded(sound, channel, line.utterances)
+    else:
+        segments = voice_segments(sound, channels, events)
+    return Prepared(
+        recording=audio.recording,
+        audio=sound,
+        told=told,
+        told_by="metadata" if agent_channel is None else "flag",
+        channels=channels,
+        events=events,
+        segments=segments,
+        line=line,
+    )
 
 
 def voice_segments(
@@ -186,16 +227,24 @@ def voice_segments(
 def _segments(
     audio: Audio, channel: int, events: Sequence[SignalEvent], report: ChannelReport
 ) -> list[Segment]:
-    not_voice = [
+    spans = [
+        span
+        for span in find_voice(audio, channel, _not_voice(events, channel))
+        if not report.leaked(audio, channel, span)
+    ]
+    return _padded(audio, channel, spans)
+
+
+def _not_voice(events: Sequence[SignalEvent], channel: int) -> list[Span]:
+    return [
         event.span
         for event in events
         if event.channel in (channel, None) and event.kind in ("ringback", "busy", "tone", "music")
     ]
-    spans = [
-        span
-        for span in find_voice(audio, channel, not_voice)
-        if not report.leaked(audio, channel, span)
-    ]
+
+
+def _padded(audio: Audio, channel: int, spans: Sequence[Span]) -> list[Segment]:
+    """Segments of one channel, in order."""
     segments = []
     for index, span in enumerate(spans):
         # Half the pause at most, so that no word is heard in two utterances.
@@ -226,11 +275,38 @@ def _utterance(number: int, item: Heard) -> Utterance:
     )
 
 
-def _voice(segments: Sequence[Segment], decision: RoleDecision) -> tuple[Voice, ...]:
+def _roles(call: Prepared, utterances: Sequence[Utterance], matcher: Matcher) -> RoleDecision:
+    line = call.line
+    if not call.segments:
+        return unknown_roles()
+    told = None if call.told == "mixed" else call.told
+    alone = call.told is None and call.recording.channels == 2 and call.channels.dead
+    if line is None or (alone and line.voices == 1):
+        # One voice beside a dead channel: as in any stereo recording, the channel is the speaker.
+        return assign_roles(utterances, told, call.told_by, matcher)
+    if not line.speakers:
+        return unknown_roles(*line.warnings)
+    speakers = [line.speakers[utterance.span].speaker for utterance in utterances]
+    return name_speakers(utterances, speakers, matcher)
+
+
+def _with_role(utterance: Utterance, line: SharedLine | None, decision: RoleDecision) -> Utterance:
+    if line is None or not line.speakers:
+        return replace(utterance, role=decision.role_of(utterance.channel))
+    speaker = line.speakers[utterance.span]
+    # What nobody knows who said is no better than what nobody understood.
+    confidence = round((utterance.confidence or 0.0) * speaker.certainty, 3)
+    return replace(utterance, role=decision.role_of(speaker.speaker), confidence=confidence)
+
+
+def _voice(
+    segments: Sequence[Segment], line: SharedLine | None, decision: RoleDecision
+) -> tuple[Voice, ...]:
     """Voice activity with roles, in order of time."""
+    speakers = line.speakers if line else {}
     return tuple(
         Voice(
-            decision.role_of(segment.channel),
+            decision.role_of(speakers[segment.voice].speaker if speakers else segment.channel),
             segment.channel,
             segment.voice.start_ms,
             segment.voice.end_ms,
