@@ -36,7 +36,7 @@ class Matcher:
         self.phrasebook = phrasebook
         self.phrases = tuple(phrasebook)
         numbered = list(enumerate(self.phrases))
-        self._exact = ExactIndex((n, phrase) for n, phrase in numbered if not phrase.verbatim)
+        self.exact_index = ExactIndex((n, phrase) for n, phrase in numbered if not phrase.verbatim)
         self._verbatim = ExactIndex((n, phrase) for n, phrase in numbered if phrase.verbatim)
         self._keep = repetitions(
             text
@@ -97,7 +97,7 @@ class Matcher:
         streams = build_streams(utterances, self._keep, bool(self._verbatim.entries))
         search = Search(self.phrasebook, streams.tight, acoustic)
         for stream in streams.tight:
-            search.exact(stream, self._exact)
+            search.exact(stream, self.exact_index)
         for stream in streams.verbatim:
             search.exact(stream, self._verbatim)
         return search

@@ -120,6 +120,24 @@ class Speech:
     speakers: NDArray[np.int64]
     surcharge: NDArray[np.float32]
 
+    @cached_property
+    def packed(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+        """Packed costs of each character, and of a border after the end.
+
+        Returns:
+            As an addition, inside a gap, and in addition when taken for another one; int32
+            [characters + 1] each.
+        """
+        import numpy as np
+
+        text = self.text + "\n"
+        walls = [NEVER if character == "\n" else 0.0 for character in text]
+        return (
+            packed(np.array(insert_costs(text), dtype=np.float32)),
+            packed(np.array(walls, dtype=np.float32)),
+            packed(np.append(self.surcharge, np.float32(NEVER))),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Spots:
@@ -159,7 +177,7 @@ class PhoneticIndex:
 
     def search(self, speech: Speech) -> list[Sounding]:
         """Where variants may have been said, best first; of a phrase's, the best at each place."""
-        if len(speech.text) < 2 or not len(self.book.codes):
+        if len(speech.text) < 2 or not self.variants:
             return []
         sounds = self._sounds(speech.text)
         return self._among(self._spots(sounds, speech), sounds, speech, FLOOR)
@@ -196,41 +214,46 @@ class PhoneticIndex:
         import numpy as np
 
         book = self.book
-        span = len(sounds) + 2 * _MARGIN
-        keys: list[NDArray[np.int64]] = []
-        for apart, codes in seed_codes(book.sound_classes[sounds], book.base):
-            slots = np.searchsorted(book.codes, codes)
-            slots[slots == len(book.codes)] = 0
-            positions = np.flatnonzero(book.codes[slots] == codes)
-            firsts = book.firsts[slots[positions]]
-            counts = book.firsts[slots[positions] + 1] - firsts
-            postings = np.repeat(firsts - (np.cumsum(counts) - counts), counts)
-            postings += np.arange(len(postings))
-            positions = np.repeat(positions, counts)
-            variants = book.seed_variants[postings]
+        codes, pairs = seed_codes(book.sound_classes[sounds], book.base)
+        firsts = book.firsts[codes]
+        counts = book.firsts[codes + 1] - firsts
+        postings = np.repeat(firsts - (np.cumsum(counts) - counts), counts)
+        postings += np.arange(len(postings))
+        pairs = np.repeat(pairs, counts)
+        positions = pairs >> 1
+        variants = book.seed_variants[postings]
+        if not speech.wanted.all():
             chosen = speech.wanted[speech.speakers[positions], book.phrases[variants]]
-            diagonals = positions - book.seed_leads[postings] + _MARGIN
-            # One integer per seed: variant, diagonal, and which pair of characters it is.
-            key = (variants * span + diagonals) * (2 * span) + 2 * positions + apart - 1
-            keys.append(key[chosen])
-        seeds = np.sort(np.concatenate(keys))
+            postings, pairs = postings[chosen], pairs[chosen]
+            positions, variants = positions[chosen], variants[chosen]
+        # One integer per seed: variant, diagonal, and which pair of characters it is.
+        low = (2 * len(sounds)).bit_length()
+        high = (len(sounds) + 2 * _MARGIN).bit_length()
+        diagonals = positions - book.seed_leads[postings] + _MARGIN
+        seeds = np.sort((((variants << high) + diagonals) << low) + pairs)
         if not len(seeds):
             return _Spots(seeds, seeds, seeds)
-        lines, pairs = np.divmod(seeds, 2 * span)
+        lines = seeds >> low
         fresh = np.ones(len(lines), dtype=bool)
         fresh[1:] = np.diff(lines) > _SLACK
         firsts = np.flatnonzero(fresh)
-        lasts = np.append(firsts[1:], len(lines)) - 1
-        enough = lasts - firsts + 1 >= book.needed[lines[firsts] // span]
+        counts = np.diff(np.append(firsts, len(lines)))
+        enough = counts >= book.needed[lines[firsts] >> high]
+        firsts, counts = firsts[enough], counts[enough]
         # The same pair may lie on several diagonals of a spot; each counts once.
-        spot_of = np.cumsum(fresh) - 1
-        distinct = np.unique((spot_of * (2 * span) + pairs)[enough[spot_of]]) // (2 * span)
-        counts = np.bincount(distinct, minlength=len(firsts))
-        enough = counts >= book.needed[lines[firsts] // span]
-        firsts, lasts = firsts[enough], lasts[enough]
-        variants, starts = np.divmod(lines[firsts], span)
+        owners = np.repeat(np.arange(len(firsts)), counts)
+        members = np.repeat(firsts - (np.cumsum(counts) - counts), counts)
+        members += np.arange(len(members))
+        marks = np.sort((owners << low) + (seeds[members] & ((1 << low) - 1)))
+        different = np.ones(len(marks), dtype=bool)
+        different[1:] = marks[1:] != marks[:-1]
+        distinct = np.bincount(marks[different] >> low, minlength=len(firsts))
+        enough = distinct >= book.needed[lines[firsts] >> high]
+        firsts, lasts = firsts[enough], (firsts + counts - 1)[enough]
+        variants = lines[firsts] >> high
+        starts = (lines[firsts] & ((1 << high) - 1)) - _MARGIN - _PAD
         widths = lines[lasts] - lines[firsts] + book.longest[variants] + 2 * _PAD
-        return _Spots(variants, starts - _MARGIN - _PAD, widths)
+        return _Spots(variants, starts, widths)
 
 
 class _Alignments:
@@ -282,11 +305,8 @@ class _Alignments:
         inside = (columns >= 0) & (columns < len(self.sounds))
         inside &= np.arange(width) < self.spots.widths[:, None]
         columns[~inside] = len(self.sounds)  # a border, put after the end
-        text = self.speech.text + "\n"
         heard = np.append(self.sounds, 0)[columns]
-        inserts = packed(np.array(insert_costs(text), dtype=np.float32))[columns]
-        walls = packed(np.array([NEVER * (one == "\n") for one in text], dtype=np.float32))[columns]
-        surcharge = packed(np.append(self.speech.surcharge, np.float32(NEVER)))[columns]
+        inserts, walls, surcharge = (row[columns] for row in self.speech.packed)
         costs = book.costs[book.kinds[nodes][:, None], heard[owners]]
         costs += surcharge[owners] * differs(costs)
         costs -= inserts[owners]

@@ -40,8 +40,7 @@ class Soundbook:
         costs: Packed cost of hearing a sound, int32 [kinds of nodes, sounds].
         kinds: Kind of each node; nodes of one kind have the same syllable, weight and limit.
         member_firsts, members: For joins, numbers of the nodes that meet there.
-        codes, firsts: Pairs of syllable classes (see `seed_codes`), sorted, and the first seed of
-            each.
+        firsts: First seed of each pair of classes (see `seed_codes`), and one more at the end.
         seed_variants, seed_leads: Variant of each seed, and columns before it.
         base: One more than the largest class.
         sound_classes: Class of each sound.
@@ -61,7 +60,6 @@ class Soundbook:
     kinds: NDArray[np.int64]
     member_firsts: NDArray[np.int64]
     members: NDArray[np.int64]
-    codes: NDArray[np.int64]
     firsts: NDArray[np.int64]
     seed_variants: NDArray[np.int64]
     seed_leads: NDArray[np.int64]
@@ -89,7 +87,7 @@ class Soundbook:
         classes = integers(table.classes)
         base = int(classes.max()) + 1
         seeds = _seeds(variants, table, base)
-        codes, firsts = np.unique(seeds[:, 0], return_index=True)
+        firsts = np.searchsorted(seeds[:, 0], np.arange(2 * base * base + 1))
         sound_classes = classes[integers([readings[0] for readings in table.sounds])]
         sound_classes[0] = 0
         return cls(
@@ -113,8 +111,7 @@ class Soundbook:
             kinds=integers(kinds),
             member_firsts=np.append(0, np.cumsum(integers([len(one) for one in meetings]))),
             members=integers([member for meeting in meetings for member in meeting]),
-            codes=codes,
-            firsts=np.append(firsts, len(seeds)),
+            firsts=firsts,
             seed_variants=seeds[:, 1].copy(),
             seed_leads=seeds[:, 2].copy(),
             base=base,
@@ -122,11 +119,19 @@ class Soundbook:
         )
 
 
-def seed_codes(classes: NDArray[np.int64], base: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Codes of the pairs of classes one and two places apart, each with its distance."""
-    for apart in (1, 2):
-        if len(classes) > apart:
-            yield apart, (classes[:-apart] * base + classes[apart:]) * 2 + apart - 1
+def seed_codes(
+    classes: NDArray[np.int64], base: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Codes of the pairs of classes one and two places apart.
+
+    Returns:
+        The codes, and which pair each is: twice its first place, and one more if two apart.
+    """
+    import numpy as np
+
+    near, far = classes[:-1] * base + classes[1:], classes[:-2] * base + classes[2:]
+    pairs = np.append(np.arange(len(near)) * 2, np.arange(len(far)) * 2 + 1)
+    return np.append(near * 2, far * 2 + 1), pairs
 
 
 def _kinds(nodes: Sequence[Node], table: SyllableTable) -> tuple[NDArray[np.int32], list[int]]:
