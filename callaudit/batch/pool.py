@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing import connection as pipes
 from multiprocessing.context import SpawnProcess
+from typing import Any
 
 from callaudit.batch.worker import (
+    AHEAD,
+    AtRisk,
     AuditorFactory,
     Message,
     Ready,
+    Result,
     Task,
     Unable,
     work,
 )
 from callaudit.errors import InfrastructureError
 
-TASK_TIMEOUT_S = 3600.0
-"""A recording that takes longer hangs; four hours of audio take a fraction of it."""
+SILENCE_S = 3600.0
+"""A worker that says nothing for so long hangs; four hours of audio take a fraction of it."""
 
 STOP_S = 2.0
 
 
 @dataclass(frozen=True)
 class Died:
-    """A worker ended in the middle of a recording.
+    """A worker ended while it had tasks.
 
     Attributes:
-        reason: How, in Chinese.
+        suspects: Tasks that it was working on; one of them may have killed it.
+        others: Tasks that it had not begun.
+        reason: How it ended, in Chinese.
     """
 
-    number: int
+    suspects: tuple[int, ...]
+    others: tuple[int, ...]
     reason: str
 
 
@@ -50,8 +58,16 @@ class _Worker:
         self.process.start()
         theirs.close()
         self.ready = False
-        self.task: Task | None = None
-        self.since = time.monotonic()
+        self.tasks: dict[int, Task] = {}
+        self.at_risk: dict[str, tuple[int, ...]] = {}
+        self.heard_at = time.monotonic()
+
+    @property
+    def room(self) -> int:
+        """How many more tasks it may be given."""
+        if not self.ready or any(task.alone for task in self.tasks.values()):
+            return 0
+        return AHEAD - len(self.tasks)
 
     def stop(self) -> None:
         self.pipe.close()
@@ -65,10 +81,10 @@ class Pool:
     """A fixed number of workers."""
 
     def __init__(
-        self, make_auditor: AuditorFactory, workers: int, timeout_s: float = TASK_TIMEOUT_S
+        self, make_auditor: AuditorFactory, workers: int, silence_s: float = SILENCE_S
     ) -> None:
         self._make_auditor = make_auditor
-        self._timeout_s = timeout_s
+        self._silence_s = silence_s
         self._workers = [_Worker(make_auditor) for _ in range(workers)]
 
     def wait_until_ready(self) -> None:
@@ -78,67 +94,81 @@ class Pool:
             InfrastructureError: One of them cannot work.
         """
         while not all(worker.ready for worker in self._workers):
-            for event in self.events(1.0):
-                if isinstance(event, Died):
-                    raise InfrastructureError(event.reason)
+            for _ in self.events(1.0):
+                pass
 
     @property
-    def idle(self) -> int:
-        """How many tasks can be submitted now."""
-        return sum(worker.ready and worker.task is None for worker in self._workers)
+    def room(self) -> int:
+        """How many more tasks can be submitted now."""
+        return sum(worker.room for worker in self._workers)
 
-    @property
-    def busy(self) -> int:
-        """How many tasks are being worked on."""
-        return sum(worker.task is not None for worker in self._workers)
+    def submit(self, task: Task) -> bool:
+        """Gives a task to the worker that has least to do.
 
-    def submit(self, task: Task) -> None:
-        """Gives a task to an idle worker; call only when `idle` is not 0."""
-        worker = next(worker for worker in self._workers if worker.ready and worker.task is None)
-        worker.task = task
-        worker.since = time.monotonic()
-        try:
+        Returns:
+            ``False`` when it must wait: it has to be alone and no worker is without tasks, or
+            there is no room.
+        """
+        free = [worker for worker in self._workers if worker.room]
+        if task.alone:
+            free = [worker for worker in free if not worker.tasks]
+        if not free:
+            return False
+        worker = min(free, key=lambda worker: len(worker.tasks))
+        if not worker.tasks:
+            worker.heard_at = time.monotonic()
+        worker.tasks[task.number] = task
+        with contextlib.suppress(OSError):  # it has died: `events` will say so
             worker.pipe.send(task)
-        except OSError:
-            return  # it has died; `events` will say so
+        return True
 
-    def events(self, timeout_s: float) -> Iterator[Message | Died]:
+    def events(self, timeout_s: float) -> Iterator[Result | Died]:
         """What has happened, waiting for it at most so long.
 
         Raises:
             InfrastructureError: A worker says that nothing can be done by it.
         """
-        handles: list[object] = [worker.pipe for worker in self._workers]
+        handles: list[Any] = [worker.pipe for worker in self._workers]
         handles += [worker.process.sentinel for worker in self._workers]
-        ready = set(map(id, pipes.wait(handles, timeout_s)))  # type: ignore[arg-type]
+        ready = set(map(id, pipes.wait(handles, timeout_s)))
         for worker in list(self._workers):
             if id(worker.pipe) in ready or not worker.process.is_alive():
                 yield from self._read(worker)
-            elif worker.task is not None and time.monotonic() - worker.since > self._timeout_s:
+            elif worker.tasks and time.monotonic() - worker.heard_at > self._silence_s:
                 worker.process.kill()
-                yield self._buried(worker, f"超过 {self._timeout_s / 60:.0f} 分钟没有结果，已终止")
+                yield self._buried(worker, f"超过 {self._silence_s / 60:.0f} 分钟没有结果，已终止")
 
     def stop(self) -> None:
-        """Ends all workers; those in the middle of a recording are killed after a moment."""
+        """Ends all workers; those in the middle of a recording are killed."""
         for worker in self._workers:
-            if worker.task is not None:
+            if worker.tasks or not worker.ready:
                 worker.process.kill()
         for worker in self._workers:
             worker.stop()
 
-    def _read(self, worker: _Worker) -> Iterator[Message | Died]:
-        try:
-            message: Message | None = worker.pipe.recv() if worker.pipe.poll() else None
-        except (EOFError, OSError):
-            message = None
-        if isinstance(message, Unable):
-            raise InfrastructureError(message.message)
-        if isinstance(message, Ready):
-            worker.ready = True
-        elif message is not None:
-            worker.task = None
-            yield message
-        elif not worker.process.is_alive() or worker.pipe.closed or worker.pipe.poll():
+    def _read(self, worker: _Worker) -> Iterator[Result | Died]:
+        """All that a worker has said, then whether it is still there."""
+        gone = False
+        while True:
+            try:
+                if not worker.pipe.poll():
+                    break
+                message: Message = worker.pipe.recv()
+            except (EOFError, OSError):
+                gone = True
+                break
+            worker.heard_at = time.monotonic()
+            match message:
+                case Unable(sentence):
+                    raise InfrastructureError(sentence)
+                case Ready():
+                    worker.ready = True
+                case AtRisk(stage, numbers):
+                    worker.at_risk[stage] = numbers
+                case _:
+                    worker.tasks.pop(message.number, None)
+                    yield message
+        if gone or not worker.process.is_alive():
             yield from self._replaced(worker)
 
     def _replaced(self, worker: _Worker) -> Iterator[Died]:
@@ -147,17 +177,12 @@ class Pool:
         how = f"信号 {-code}" if code is not None and code < 0 else f"退出码 {code}"
         if not worker.ready:
             raise InfrastructureError(f"识别进程无法启动（{how}），请检查内存和安装")
-        if worker.task is None:
-            self._exchange(worker)
-            return
         yield self._buried(worker, f"识别进程异常退出（{how}）")
 
     def _buried(self, worker: _Worker, reason: str) -> Died:
-        assert worker.task is not None
-        number = worker.task.number
-        self._exchange(worker)
-        return Died(number, reason)
-
-    def _exchange(self, worker: _Worker) -> None:
         worker.stop()
         self._workers[self._workers.index(worker)] = _Worker(self._make_auditor)
+        risked = {number for numbers in worker.at_risk.values() for number in numbers}
+        suspects = tuple(number for number in worker.tasks if number in risked)
+        others = tuple(number for number in worker.tasks if number not in risked)
+        return Died(suspects, others, reason)

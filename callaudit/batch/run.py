@@ -15,7 +15,7 @@ from callaudit.batch.discover import Candidate, observe
 from callaudit.batch.keys import content_key, known_hash, recognition_sha256, remember_hash
 from callaudit.batch.pool import Died, Pool
 from callaudit.batch.tally import Tally
-from callaudit.batch.worker import Audited, AuditorFactory, Broken, Message, Refused, Task
+from callaudit.batch.worker import Audited, AuditorFactory, Broken, Refused, Result, Task
 from callaudit.calls import CallMetadata
 from callaudit.errors import RecordingError
 from callaudit.store.connection import Store
@@ -138,6 +138,7 @@ class _Batch:
         self._watch = watch
         self._tally = Tally(found=len(plan.paths))
         self._held: dict[int, _Held] = {}
+        self._waiting: _Held | None = None
         self._paths = deque(plan.paths)
         self._growing: list[tuple[float, Candidate]] = []
         self._later: list[tuple[float, Path]] = []
@@ -160,20 +161,24 @@ class _Batch:
         """Closes the run; what is still held goes back to where it can be claimed."""
         self._pool.stop()
         with self._store.writing() as connection:
-            release(connection, [held.claim for held in self._held.values()])
+            still = [*self._held.values(), *([self._waiting] if self._waiting else [])]
+            release(connection, [held.claim for held in still])
             finish_run(connection, self._run_id, outcome, self._tally.summary())
 
     def _loop(self) -> None:
         while True:
-            while self._pool.idle and (held := self._next()) is not None:
+            while self._pool.room and (held := self._next()) is not None:
+                if not self._pool.submit(held.task):
+                    self._waiting = held  # it must be alone, and nobody is without work yet
+                    break
                 self._held[held.task.number] = held
-                self._pool.submit(held.task)
             self._watch(self._tally)
-            if not (self._held or self._paths or self._growing or self._later):
+            if not (self._held or self._waiting or self._paths or self._growing or self._later):
                 return
             pause_s = LOOK_AGAIN_S if self._growing or self._later else HEARTBEAT_S / 2
             for event in self._pool.events(pause_s):
                 self._handle(event)
+                self._watch(self._tally)
             self._keep_alive()
 
     def _keep_alive(self) -> None:
@@ -186,6 +191,9 @@ class _Batch:
 
     def _next(self) -> _Held | None:
         """The next recording that is ours to audit; ``None`` when there is none at the moment."""
+        if self._waiting is not None:
+            waiting, self._waiting = self._waiting, None
+            return waiting
         while (candidate := self._candidate()) is not None:
             self._keep_alive()
             held = self._claimed(candidate)
@@ -270,6 +278,7 @@ class _Batch:
             metadata=metadata,
             call_id=call_id,
             transcript=transcript,
+            alone=outcome.attempt > 1,
         )
         return _Held(outcome, task, recognition)
 
@@ -329,7 +338,7 @@ class _Batch:
 
     # --- from results to the store ------------------------------------------------------------
 
-    def _handle(self, event: Message | Died) -> None:
+    def _handle(self, event: Result | Died) -> None:
         match event:
             case Audited(number, report):
                 self._save(self._held.pop(number), event)
@@ -340,17 +349,28 @@ class _Batch:
                     fail(connection, held.claim, kind, message)
                 self._tally.failed[kind] += 1
                 logger.warning("%s: %s", kind, message)
-            case Died(number, message) | Broken(number, message):
-                held = self._held.pop(number)
+            case Broken(number, message):
+                self._tally.crashes += 1
+                self._crashed(self._held.pop(number), message)
+            case Died(suspects, others, reason):
+                self._tally.crashes += 1
+                for number in suspects:
+                    self._crashed(self._held.pop(number), reason)
+                innocent = [self._held.pop(number) for number in others]
                 with self._store.writing() as connection:
-                    state = crash(connection, held.claim, message)
-                logger.error("%s: %s (%s)", held.task.path, message, state.value)
-                if state == JobState.QUARANTINED:
-                    self._tally.quarantined += 1
-                else:
-                    self._tally.crashes += 1
-                    self._started -= 1
-                    self._postpone(held.task.path, pause_before(held.claim.attempt + 1))
+                    release(connection, [held.claim for held in innocent])
+                self._started -= len(innocent)
+                self._paths.extendleft(held.task.path for held in reversed(innocent))
+
+    def _crashed(self, held: _Held, reason: str) -> None:
+        with self._store.writing() as connection:
+            state = crash(connection, held.claim, reason)
+        logger.error("%s: %s (%s)", held.task.path, reason, state.value)
+        if state == JobState.QUARANTINED:
+            self._tally.quarantined += 1
+            return
+        self._started -= 1
+        self._postpone(held.task.path, pause_before(held.claim.attempt + 1))
 
     def _postpone(self, path: Path, seconds: float) -> None:
         self._later.append((time.monotonic() + seconds, path))

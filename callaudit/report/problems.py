@@ -10,6 +10,7 @@ KINDS = {
     "TranscriptionFailed": "识别失败",
     "BadMetadata": "元数据不能用",
     "Vanished": "文件不见了",
+    "Changed": "排队期间内容变了",
     "RecordingError": "不能审核",
     "WorkerDied": "处理时异常退出",
 }

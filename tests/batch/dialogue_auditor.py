@@ -10,6 +10,7 @@ import hashlib
 import os
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -58,18 +59,25 @@ class DialogueAuditor:
     def __init__(self, made_by: DialogueAuditors) -> None:
         self._made_by = made_by
 
-    def prepare(self) -> None:
+    def load(self) -> None:
         if not self._made_by.model:
             raise ModelUnavailable("没有模型")
 
-    def transcribe(self, path: Path, metadata: CallMetadata) -> Transcript:
+    def prepare(self, path: Path, metadata: CallMetadata) -> Path:
+        if path.read_text(encoding="utf-8").startswith("#EMPTY"):
+            self._mark(path)
+            raise EmptyAudio(f"{path}：文件是空的")
+        return path
+
+    def transcribe(self, calls: Sequence[Path]) -> list[Transcript]:
+        return [self._hear(path) for path in calls]
+
+    def _hear(self, path: Path) -> Transcript:
         data = path.read_bytes()
         self._mark(path)
         text = data.decode()
         time.sleep(self._made_by.delay_s)
         match text.partition("\n")[0]:
-            case "#EMPTY":
-                raise EmptyAudio(f"{path}：文件是空的")
             case "#KILL":
                 os.kill(os.getpid(), signal.SIGKILL)
             case "#BUG":
