@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from functools import cached_property
+from pathlib import Path
 
 from callaudit.calls import AcousticScore, PhraseHit, Utterance
 from callaudit.phrases.exact import ExactIndex
 from callaudit.phrases.model import Phrasebook
 from callaudit.phrases.notation import adjacent
 from callaudit.phrases.phonetic import PhoneticIndex
-from callaudit.phrases.phonetics import build_table
 from callaudit.phrases.results import Candidate, Matches
 from callaudit.phrases.search import Search
-from callaudit.phrases.sounds import sound_variants
+from callaudit.phrases.sound_cache import read_sounds, write_sounds
 from callaudit.phrases.streams import build_streams
 from callaudit.phrases.text import repetitions
 
@@ -30,10 +30,12 @@ class Matcher:
 
     Args:
         phrasebook: What to look for.
+        cache: Folder in which the data of the phonetic search are kept; ``None`` for none.
     """
 
-    def __init__(self, phrasebook: Phrasebook) -> None:
+    def __init__(self, phrasebook: Phrasebook, cache: Path | None = None) -> None:
         self.phrasebook = phrasebook
+        self._cache = cache
         self.phrases = tuple(phrasebook)
         numbered = list(enumerate(self.phrases))
         self.exact_index = ExactIndex((n, phrase) for n, phrase in numbered if not phrase.verbatim)
@@ -47,9 +49,15 @@ class Matcher:
 
     @cached_property
     def phonetic(self) -> PhoneticIndex:
-        """The index of the phonetic search; made when it is first needed."""
-        table = build_table()
-        return PhoneticIndex(sound_variants(enumerate(self.phrases), table), self.phrases, table)
+        """The index of the phonetic search; made, or loaded, when it is first needed."""
+        sha256 = self.phrasebook.sha256
+        if self._cache is None or not sha256:
+            return PhoneticIndex.of(self.phrases)
+        index = read_sounds(self._cache, sha256)
+        if index is None:
+            index = PhoneticIndex.of(self.phrases)
+            write_sounds(self._cache, sha256, index)
+        return index
 
     def find(
         self,

@@ -153,6 +153,11 @@ class Phrase:
     acoustic: float | None = None
     place: str = ""
 
+    @property
+    def is_duty(self) -> bool:
+        """Whether it is good when it is said, so that its absence may matter."""
+        return not self.banned and not self.trigger
+
     def thresholds(self, syllables: float) -> Thresholds:
         """Thresholds for a wording of that weight."""
         default = default_thresholds(syllables, self.banned, self.trigger, self.homophones)

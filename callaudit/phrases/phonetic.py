@@ -23,9 +23,14 @@ from callaudit.phrases.graph import PARTICLE_WEIGHT, PARTICLES, Node
 from callaudit.phrases.layout import Layout
 from callaudit.phrases.model import Phrase
 from callaudit.phrases.notation import NUMERALS
-from callaudit.phrases.phonetics import SyllableTable
+from callaudit.phrases.phonetics import SyllableTable, build_table
 from callaudit.phrases.soundbook import LENGTHS, Soundbook, seed_codes
-from callaudit.phrases.sounds import PLAINLY_OTHER, SoundVariant, insert_costs
+from callaudit.phrases.sounds import (
+    PLAINLY_OTHER,
+    SoundVariant,
+    insert_costs,
+    sound_variants,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -164,16 +169,23 @@ class PhoneticIndex:
 
     Args:
         variants: What to look for.
-        phrases: Their owners, for thresholds.
+        book: The same in flat arrays.
         table: Syllables and sounds.
     """
 
     def __init__(
-        self, variants: Sequence[SoundVariant], phrases: Sequence[Phrase], table: SyllableTable
+        self, variants: Sequence[SoundVariant], book: Soundbook, table: SyllableTable
     ) -> None:
         self.variants = tuple(variants)
+        self.book = book
         self.table = table
-        self.book = Soundbook.of(self.variants, phrases, table)
+
+    @classmethod
+    def of(cls, phrases: Sequence[Phrase]) -> PhoneticIndex:
+        """The index of phrases; takes about a second."""
+        table = build_table()
+        variants = sound_variants(enumerate(phrases), table)
+        return cls(variants, Soundbook.of(variants, phrases, table), table)
 
     def search(self, speech: Speech) -> list[Sounding]:
         """Where variants may have been said, best first; of a phrase's, the best at each place."""

@@ -34,7 +34,7 @@ class Matches:
 
     Attributes:
         hits: By time.
-        near_misses: For phrases without a hit, the nearest thing said by whoever should say it.
+        near_misses: For duties without a hit, the nearest thing said by whoever should say it.
         candidates: What an acoustic confirmation could decide, best first.
     """
 

@@ -287,13 +287,15 @@ class Search:
                 yield place
 
     def _near_misses(self) -> tuple[PhraseHit, ...]:
-        """Of each phrase that was not found, the nearest thing said."""
+        """Of each phrase that should be said and was not found, the nearest thing said."""
         found = {hit.phrase for hit in self.hits}
+        missing = [phrase.is_duty and phrase.id not in found for phrase in self.phrases]
         nearest: dict[int, PhraseHit] = {}
         for place in self.open:  # best first
             number = place.sounding.phrase
-            if number not in nearest and self.phrases[number].id not in found and self._free(place):
+            if missing[number] and self._free(place):
                 nearest[number] = self._sound_hit(place)
+                missing[number] = False
         return tuple(hit for _, hit in sorted(nearest.items()))
 
     def matches(self, candidates: bool) -> Matches:

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from callaudit.calls import Role
 from callaudit.errors import PhrasebookError
 from callaudit.phrases.book_cache import read_book
-from callaudit.phrases.examples import check_examples
+from callaudit.phrases.examples import check_examples, say
 from callaudit.phrases.matcher import Matcher
 from callaudit.phrases.model import Phrasebook
 from callaudit.phrases.phrasebook import (
@@ -210,3 +210,14 @@ def test_a_wrong_example_is_reported(book: Callable[..., Phrasebook]) -> None:
 def test_compiling_is_repeatable() -> None:
     folder = [ROOT / "phrasebooks"]
     assert compile_phrasebooks(folder) == compile_phrasebooks(folder)
+
+
+def test_sounds_from_the_cache_find_the_same(tmp_path: Path, shipped: Phrasebook) -> None:
+    utterance = say("您好，这电集团，公号零二七，请问有什么可以当您", Role.AGENT)
+    fresh = Matcher(shipped).find([utterance], candidates=True)
+    assert Matcher(shipped, tmp_path).find([utterance], candidates=True) == fresh
+    assert list(tmp_path.glob("sounds-*"))
+    assert Matcher(shipped, tmp_path).find([utterance], candidates=True) == fresh
+    for file in tmp_path.iterdir():
+        file.write_bytes(b"PK damaged")
+    assert Matcher(shipped, tmp_path).find([utterance], candidates=True) == fresh
