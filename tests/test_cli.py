@@ -256,7 +256,8 @@ def filled(folder: Path) -> None:
     from example_calls import make_report, make_transcript
 
     from callaudit.store.connection import Store
-    from callaudit.store.records import RulebookRecord, remember_rulebook, save_call
+    from callaudit.store.judgements import RulebookRecord, remember_rulebook
+    from callaudit.store.records import save_call
 
     store = Store.open(os.environ["CALLAUDIT_STORE"])
     rulebook = RulebookRecord("c" * 64, "heating-hotline", "1", {}, {"opening": "开场"})

@@ -31,14 +31,13 @@ from callaudit.store.jobs import (
     pause_before,
     release,
 )
-from callaudit.store.records import (
+from callaudit.store.judgements import (
     RulebookRecord,
     find_judgement,
-    find_transcript,
     metadata_sha256,
     remember_rulebook,
-    save_call,
 )
+from callaudit.store.records import find_transcript, save_call
 from callaudit.store.runs import RunOutcome, finish_run, start_run
 
 if TYPE_CHECKING:

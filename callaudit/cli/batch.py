@@ -180,7 +180,7 @@ def _plan(
     from callaudit.batch.worker import LocalAuditor
     from callaudit.rulebook import load_rulebook
     from callaudit.speech.models import find_model
-    from callaudit.store.records import RulebookRecord
+    from callaudit.store.judgements import RulebookRecord
 
     paths = paths_of(find_recordings(source, patterns))
     cores = available_threads()

@@ -1,137 +1,27 @@
-"""Judged calls into the store and out of it, each in one transaction of the caller."""
+"""Audited calls into the store and out of it, each in one transaction of the caller."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pydantic import TypeAdapter
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
-from callaudit.calls import (
-    CallMetadata,
-    CallReport,
-    CallTimeline,
-    Outcome,
-    PhraseHit,
-    Provenance,
-    Scorecard,
-    Transcript,
-    Verdict,
-)
+from callaudit.calls import CallMetadata, CallReport, CallTimeline, Provenance, Transcript
 from callaudit.store import schema
 from callaudit.store.dialects import insert_once
+from callaudit.store.judgements import (
+    RulebookRecord,
+    StoredSet,
+    judgement_adapter,
+    metadata_adapter,
+    metadata_sha256,
+    prepare_set,
+    store_sets,
+    stored_set,
+)
 from callaudit.transcript_file import dump_transcript, load_transcript
-
-if TYPE_CHECKING:
-    from callaudit.rulebook import Rulebook
-
-FOUND = (Outcome.FAIL, Outcome.UNCERTAIN, Outcome.ERROR)
-"""Outcomes that reports and queues search for."""
-
-
-@dataclass(frozen=True)
-class RulebookRecord:
-    """What the store remembers of a rulebook.
-
-    Attributes:
-        titles: Rule id → title, in order.
-        categories: Category id → title, in order.
-        failing: Grades that do not pass.
-        snapshot: Its whole text, so that an old verdict can be explained.
-    """
-
-    sha256: str
-    name: str
-    version: str
-    titles: Mapping[str, str] = field(default_factory=dict)
-    categories: Mapping[str, str] = field(default_factory=dict)
-    failing: frozenset[str] = frozenset({"不合格"})
-    snapshot: bytes | None = None
-
-    @classmethod
-    def of(cls, rulebook: Rulebook) -> RulebookRecord:
-        """The record of a loaded rulebook; its lowest grade is the one that does not pass."""
-        return cls(
-            sha256=rulebook.sha256,
-            name=rulebook.id,
-            version=rulebook.version,
-            titles={rule.id: rule.model.title for rule in rulebook.rules},
-            categories=dict(rulebook.categories),
-            failing=frozenset({rulebook.grades[-1].name}),
-            snapshot=rulebook.snapshot.encode(),
-        )
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """The part of a report that a rulebook makes; stored whole."""
-
-    verdicts: tuple[Verdict, ...]
-    scorecard: Scorecard
-    hits: tuple[PhraseHit, ...] = ()
-    near_misses: tuple[PhraseHit, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSet:
-    """A judgement that is in the store."""
-
-    id: int
-    recording_id: int
-    content_sha256: str
-    percent: float | None
-    grade: str | None
-    violations: int
-
-
-@cache
-def _judgements() -> TypeAdapter[Judgement]:
-    return TypeAdapter(Judgement)
-
-
-@cache
-def _metadata() -> TypeAdapter[CallMetadata]:
-    return TypeAdapter(CallMetadata)
-
-
-def metadata_sha256(metadata: CallMetadata) -> str:
-    """Hash of what is known of a call from outside: it can change a verdict."""
-    return hashlib.sha256(_metadata().dump_json(metadata)).hexdigest()
-
-
-def judgement_sha256(report: CallReport) -> str:
-    """Hash of everything that was judged; equal hashes mean equal verdicts."""
-    return hashlib.sha256(_judgement_bytes(report)).hexdigest()
-
-
-def _judgement_bytes(report: CallReport) -> bytes:
-    return _judgements().dump_json(
-        Judgement(
-            report.verdicts, report.scorecard, report.timeline.hits, report.timeline.near_misses
-        )
-    )
-
-
-def remember_rulebook(connection: Connection, rulebook: RulebookRecord) -> None:
-    """Keeps a rulebook under its hash; one that is known already stays as it is."""
-    insert_once(
-        connection,
-        schema.rulebooks,
-        {
-            "sha256": rulebook.sha256,
-            "name": rulebook.name,
-            "version": rulebook.version,
-            "titles": dict(rulebook.titles),
-            "categories": dict(rulebook.categories),
-            "snapshot": rulebook.snapshot,
-            "first_seen_at": datetime.now(UTC),
-        },
-    )
 
 
 def save_call(
@@ -156,74 +46,8 @@ def save_call(
     transcript_id = _save_transcript(
         connection, recording_id, report.timeline.transcript, recognition_sha256
     )
-    return save_judgement(connection, report, recording_id, transcript_id, rulebook, run_id)
-
-
-def save_judgement(
-    connection: Connection,
-    report: CallReport,
-    recording_id: int,
-    transcript_id: int,
-    rulebook: RulebookRecord,
-    run_id: str | None = None,
-) -> StoredSet:
-    """Stores one judgement of a recording that is in the store, and makes it the current one."""
-    digest = metadata_sha256(report.timeline.metadata)
-    known = connection.execute(
-        select(schema.verdict_sets.c.id).where(
-            schema.verdict_sets.c.recording_id == recording_id,
-            schema.verdict_sets.c.transcript_id == transcript_id,
-            schema.verdict_sets.c.rulebook_sha256 == report.provenance.rulebook_sha256,
-            schema.verdict_sets.c.metadata_sha256 == digest,
-        )
-    ).scalar_one_or_none()
-    set_id = known
-    if set_id is None:
-        set_id = connection.execute(
-            insert(schema.verdict_sets)
-            .values(
-                recording_id=recording_id,
-                transcript_id=transcript_id,
-                metadata_sha256=digest,
-                run_id=run_id,
-                created_at=datetime.now(UTC),
-                **_set_values(report, rulebook),
-            )
-            .returning(schema.verdict_sets.c.id)
-        ).scalar_one()
-        found = _findings(report, set_id)
-        if found:
-            connection.execute(insert(schema.findings), found)
-    connection.execute(
-        update(schema.recordings)
-        .where(schema.recordings.c.id == recording_id)
-        .values(current_set_id=set_id)
-    )
-    stored = connection.execute(_set_query().where(schema.verdict_sets.c.id == set_id)).one()
-    return StoredSet(*stored)
-
-
-def find_judgement(
-    connection: Connection,
-    recording_sha256: str,
-    recognition_sha256: str,
-    rulebook_sha256: str,
-    metadata: CallMetadata,
-) -> StoredSet | None:
-    """The judgement of a recording, if exactly this one has been made before."""
-    row = connection.execute(
-        _set_query()
-        .join(schema.recordings, schema.recordings.c.id == schema.verdict_sets.c.recording_id)
-        .join(schema.transcripts, schema.transcripts.c.id == schema.verdict_sets.c.transcript_id)
-        .where(
-            schema.recordings.c.sha256 == recording_sha256,
-            schema.recordings.c.current_set_id == schema.verdict_sets.c.id,
-            schema.transcripts.c.recognition_sha256 == recognition_sha256,
-            schema.verdict_sets.c.rulebook_sha256 == rulebook_sha256,
-            schema.verdict_sets.c.metadata_sha256 == metadata_sha256(metadata),
-        )
-    ).one_or_none()
-    return None if row is None else StoredSet(*row)
+    prepared = prepare_set(report, recording_id, transcript_id, rulebook)
+    return stored_set(connection, store_sets(connection, [prepared], run_id)[0])
 
 
 def find_transcript(
@@ -266,7 +90,7 @@ def load_report(connection: Connection, set_id: int) -> CallReport:
     ).one_or_none()
     if row is None:
         raise KeyError(set_id)
-    judgement = _judgements().validate_json(row.judgement)
+    judgement = judgement_adapter().validate_json(row.judgement)
     transcript = load_transcript(row.transcript)
     return CallReport(
         call_id=row.call_id,
@@ -291,7 +115,7 @@ def load_report(connection: Connection, set_id: int) -> CallReport:
 
 def load_metadata(stored: Mapping[str, Any]) -> CallMetadata:
     """Metadata from the column it is kept in."""
-    return _metadata().validate_python(dict(stored))
+    return metadata_adapter().validate_python(dict(stored))
 
 
 def _save_recording(connection: Connection, report: CallReport) -> int:
@@ -306,7 +130,7 @@ def _save_recording(connection: Connection, report: CallReport) -> int:
         "agent_id": _agent(connection, metadata.agent_id, team_id),
         "team_id": team_id,
         "started_at": metadata.started_at,
-        "metadata": _metadata().dump_python(metadata, mode="json"),
+        "metadata": metadata_adapter().dump_python(metadata, mode="json"),
         "metadata_sha256": metadata_sha256(metadata),
     }
     insert_once(
@@ -372,66 +196,4 @@ def _save_transcript(
                 schema.transcripts.c.recognition_sha256 == recognition_sha256,
             )
         ).scalar_one()
-    )
-
-
-def _set_values(report: CallReport, rulebook: RulebookRecord) -> dict[str, Any]:
-    scorecard = report.scorecard
-    content = _judgement_bytes(report)
-    passed = None if scorecard.grade is None else scorecard.grade not in rulebook.failing
-    return {
-        "rulebook_sha256": report.provenance.rulebook_sha256,
-        "options_sha256": report.provenance.options_sha256,
-        "callaudit": report.provenance.callaudit,
-        "points": scorecard.points,
-        "points_max": scorecard.points_max,
-        "percent": scorecard.percent,
-        "grade": scorecard.grade,
-        "passed": passed,
-        "auto_failed": bool(scorecard.auto_failed_by),
-        "violations": len(report.violations),
-        "reviews": len(scorecard.review),
-        "categories": {
-            name: list(asdict(score).values()) for name, score in scorecard.categories.items()
-        },
-        "outcomes": [
-            [
-                verdict.rule,
-                verdict.outcome.value,
-                verdict.points_lost,
-                0 if verdict.experimental else verdict.points_max,
-            ]
-            for verdict in report.verdicts
-        ],
-        "content": content,
-        "content_sha256": hashlib.sha256(content).hexdigest(),
-    }
-
-
-def _findings(report: CallReport, set_id: int) -> list[dict[str, Any]]:
-    return [
-        {
-            "set_id": set_id,
-            "rule": verdict.rule,
-            "category": verdict.category,
-            "outcome": verdict.outcome.value,
-            "auto_fail": verdict.auto_fail and verdict.outcome == Outcome.FAIL,
-            "points_lost": verdict.points_lost,
-            "start_ms": verdict.evidence[0].start_ms if verdict.evidence else None,
-            "reason": verdict.reason,
-        }
-        for verdict in report.verdicts
-        if verdict.outcome in FOUND
-    ]
-
-
-def _set_query() -> Any:
-    columns = schema.verdict_sets.c
-    return select(
-        columns.id,
-        columns.recording_id,
-        columns.content_sha256,
-        columns.percent,
-        columns.grade,
-        columns.violations,
     )

@@ -25,8 +25,9 @@ from callaudit.metadata import find_sidecar
 from callaudit.store import jobs, schema
 from callaudit.store.connection import Store
 from callaudit.store.jobs import JobState, list_jobs
+from callaudit.store.judgements import RulebookRecord
 from callaudit.store.queries import CallFilter, judged_calls
-from callaudit.store.records import RulebookRecord, load_report
+from callaudit.store.records import load_report
 from callaudit.store.runs import list_runs
 
 GOOD = (

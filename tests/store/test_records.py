@@ -10,16 +10,14 @@ from sqlalchemy import func, select
 from callaudit.calls import CallReport, Outcome
 from callaudit.store import schema
 from callaudit.store.connection import Store
-from callaudit.store.queries import CallFilter, judged_calls, rule_titles
-from callaudit.store.records import (
+from callaudit.store.judgements import (
     RulebookRecord,
     find_judgement,
-    find_transcript,
     judgement_sha256,
-    load_report,
     remember_rulebook,
-    save_call,
 )
+from callaudit.store.queries import CallFilter, judged_calls, rule_titles
+from callaudit.store.records import find_transcript, load_report, save_call
 
 HEARD = "e" * 64
 RULEBOOK = RulebookRecord(
