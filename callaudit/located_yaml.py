@@ -1,8 +1,8 @@
 """YAML files that people write, read so that every mistake has a place.
 
-Rulebooks, phrasebooks and profiles are read with it. The files are untrusted: size, depth, aliases,
-tags and duplicate keys are refused. Only plain strings, numbers, booleans and nulls of YAML 1.2 come
-out (``no``, ``on`` and ``1:30`` stay text).
+Rulebooks, phrasebooks and profiles are read with it. The files are untrusted: size, depth,
+aliases, tags and duplicate keys are refused. Only plain strings, numbers, booleans and nulls of
+YAML 1.2 come out (``no``, ``on`` and ``1:30`` stay text).
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def _build(
 
 
 def _scalar(node: Node, constructor: SafeConstructor) -> Any:
-    kind = node.tag.rpartition(":")[2]
+    kind = str(node.tag).rpartition(":")[2]
     if kind not in ("null", "bool", "int", "float"):
         return node.value  # timestamps and the like stay as they were written
     return constructor.construct_object(node)

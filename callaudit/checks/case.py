@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -26,11 +27,21 @@ counts as missing."""
 MAX_UNHEARD_MS = 1500
 """…and no single stretch of voice as long as this may have been lost: a sentence fits into it."""
 
+NEARLY_SAID = 0.88
+"""Similarity from which the nearest thing said may well have been the phrase, misheard."""
+
 SURE_SIMILARITY = 0.92
 """Phonetic similarity below which words may be others that sound alike (有办法, 没办法)."""
 
+_LOOP = re.compile(r"(.{2,8}?)\1{3,}")
+"""What a recogniser writes when it is stuck: the same few characters again and again."""
+
 MURMUR_MIN_MS = 700
 """Shorter voice without text is breath or noise, not a turn."""
+
+CLEAR_CONFIDENCE = 0.55
+"""Confidence from which it means something that words are *not* in an utterance. Higher than what
+words that *are* in it need: a recogniser loses words sooner than it invents a given phrase."""
 
 SPARSE_CHARS_PER_SECOND = 1.0
 SPARSE_MIN_MS = 2000
@@ -99,6 +110,11 @@ class Case:
         if self.call.roles_known:
             return "录音中没有听到坐席的声音，无法判定"
         return "分不清坐席与客户（例如单声道录音），无法判定"
+
+    @cached_property
+    def customer_heard(self) -> bool:
+        """Whether the customer's voice was heard at all; else nothing is known of the customer."""
+        return bool(self.call.voice_of(Role.CUSTOMER))
 
     @cached_property
     def separate_channels(self) -> bool:
@@ -177,11 +193,13 @@ class Case:
     def _understood(self) -> dict[Role, tuple[Span, ...]]:
         spans: dict[Role, list[Span]] = {role: [] for role in Role}
         for utterance in self.call.utterances:
+            looping = _LOOP.search(utterance.text) is not None
             sparse = utterance.span.duration_ms >= SPARSE_MIN_MS and (
                 len(spoken(utterance.text)) * 1000
                 < SPARSE_CHARS_PER_SECOND * utterance.span.duration_ms
             )
-            if utterance.trusted and not sparse and utterance.text:
+            clear = utterance.confidence is None or utterance.confidence >= CLEAR_CONFIDENCE
+            if clear and not sparse and not looping and utterance.text:
                 # voice activity is padded more generously than recognised text
                 start_ms = max(0, utterance.start_ms - TIME_TOLERANCE_MS)
                 spans[utterance.role].append(Span(start_ms, utterance.end_ms + TIME_TOLERANCE_MS))
@@ -239,6 +257,9 @@ class Case:
             return Sighting("said", certain[0])
         if hits:
             return Sighting("maybe", max(hits, key=lambda hit: hit.score))
+        near = self.nearest(phrases, role, window)
+        if near is not None and near.score >= NEARLY_SAID:
+            return Sighting("maybe", near)
         heard = self.heard(role, window)
         if heard is not None and (
             heard < min_heard or self.longest_unheard(role, window) >= MAX_UNHEARD_MS
@@ -311,17 +332,7 @@ class Case:
 
     def missing(self, phrases: tuple[str, ...], role: Role, window: Span) -> Evidence:
         """Evidence that something is missing: window, nearest thing said, prescribed wording."""
-        near = max(
-            (
-                miss
-                for miss in self.call.near_misses
-                if miss.phrase in phrases
-                and miss.role == role
-                and window.start_ms <= miss.start_ms < window.end_ms
-            ),
-            key=lambda miss: miss.score,
-            default=None,
-        )
+        near = self.nearest(phrases, role, window)
         if near is not None:
             quote, score = near.quote, near.score
         else:
@@ -335,6 +346,20 @@ class Case:
             near.method if near is not None else "text",
             score,
             self.prescribed(phrases),
+        )
+
+    def nearest(self, phrases: tuple[str, ...], role: Role, window: Span) -> PhraseHit | None:
+        """The nearest thing that a role said in a window to phrases that were not found."""
+        return max(
+            (
+                miss
+                for miss in self.call.near_misses
+                if miss.phrase in phrases
+                and miss.role == role
+                and window.start_ms <= miss.start_ms < window.end_ms
+            ),
+            key=lambda miss: miss.score,
+            default=None,
         )
 
     def words(self, role: Role, window: Span) -> str:

@@ -110,6 +110,8 @@ class Duty(Check):
         window = self.trigger.within.resolve(case)
         triggers = [] if window is None else self._triggers(case, role, window)
         if not triggers:
+            if role == Role.CUSTOMER and not case.customer_heard:
+                return uncertain(f"没有听到客户的声音，不能确定有没有{self.trigger.name}")
             heard = None if window is None else case.heard(role, window)
             if window is not None and heard is not None and heard < self.min_trigger_heard:
                 return uncertain(

@@ -75,6 +75,8 @@ class Forbidden(Check):
         role = Role(self.role)
         window = self.within.resolve(case)
         if window is None:
+            if self.within.after_role == "customer" and not case.customer_heard:
+                return uncertain("没有听到客户的声音，不能确定客户有没有提出")
             return not_applicable("不适用：规定的时段没有出现")
         certain: list[PhraseHit] = []
         doubtful: list[PhraseHit] = []

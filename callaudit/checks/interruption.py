@@ -46,6 +46,8 @@ class Interruption(Check):
         nuisance = case.scenario["nuisance"]
         if nuisance.state is True:
             return passed(f"{nuisance.reason}，可适时打断", *nuisance.evidence)
+        if not case.customer_heard:
+            return uncertain("没有听到客户的声音，不能确定坐席有没有抢话")
         limit_ms = round(self.overlap_seconds * 1000)
         sure_ms = limit_ms + round(self.tolerance_seconds * 1000)
         found = [

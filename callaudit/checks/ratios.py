@@ -12,6 +12,7 @@ from callaudit.calls import Role, Utterance
 from callaudit.checks.base import Check, Finding, failed, not_applicable, passed, uncertain
 from callaudit.checks.case import Case
 from callaudit.checks.evidence import clock, of_utterance
+from callaudit.checks.parameters import PhraseIds
 from callaudit.checks.talk import is_backchannel
 
 # 您好 greets, it does not address
@@ -24,6 +25,7 @@ class Honorific(Check):
 
     检查：坐席称呼客户的“您”“你”（不算“你们”和问候语“您好”）里，“你”占多少。
     语音识别分不清“您”和“你”，所以识别得到的文字按 recogniser_share 放宽：
+    固定用语 formulas（如“请问有什么可以帮您”）里的“你”算作“您”；
     超过 max_share、但可能是识别错误时待复核。
     合格：“你”不超过 max_share。
     不合格：超过，放宽后仍超过；依据是用“你”的句子。
@@ -42,15 +44,29 @@ class Honorific(Check):
     min_count: int = Field(default=5, ge=1)
     max_share: float = Field(default=0.3, ge=0, lt=1)
     recogniser_share: float = Field(default=0.3, ge=0, lt=1)
+    formulas: PhraseIds = ()
 
     @override
     def examine(self, case: Case) -> Finding:
         familiar: list[Utterance] = []
         count = familiar_count = 0
+        recognised = case.call.transcript.model is not None
+        formulas: dict[int, list[tuple[int, int]]] = {}
+        for hit in case.call.hits_of(self.formulas, Role.AGENT) if recognised else ():
+            formulas.setdefault(hit.utterance, []).append((hit.start_char, hit.end_char))
         for utterance in case.call.utterances_of(Role.AGENT):
-            words = _SECOND_PERSON.findall(utterance.text)
+            words = list(_SECOND_PERSON.finditer(utterance.text))
             count += len(words)
-            used = len([word for word in words if word != "您"])
+            used = len(
+                [
+                    word
+                    for word in words
+                    if word.group() != "您"
+                    and not any(
+                        start <= word.start() < end for start, end in formulas.get(utterance.id, ())
+                    )
+                ]
+            )
             familiar_count += used
             if used:
                 familiar.append(utterance)
@@ -63,7 +79,7 @@ class Honorific(Check):
             return passed(reason + limit)
         evidence = tuple(of_utterance(utterance) for utterance in familiar[:EVIDENCE_MAX])
         lenient = self.max_share
-        if case.call.transcript.model is not None:
+        if recognised:
             lenient += (1 - self.max_share) * self.recogniser_share
         if share <= lenient:
             return uncertain(f"{reason}{limit}，但识别常把“您”写成“你”", *evidence)

@@ -80,6 +80,8 @@ class Readback(Check):
     @override
     def examine(self, case: Case) -> Finding:
         given = _given(case, self.min_digits)
+        if not given and not case.customer_heard:
+            return uncertain("没有听到客户的声音，不能确定客户有没有说电话号码、地址")
         if not given:
             return not_applicable("不适用：客户没有说电话号码、地址或全名")
         repeated: list[Evidence] = []
@@ -120,7 +122,20 @@ class Readback(Check):
         badly = heard is not None and heard < MIN_HEARD
         if badly or not all(u.trusted for item in missing for u in item.utterances):
             return uncertain(f"{reason}（但没有完全听清）", *evidence)
+        if all(item.kind == "address" and self._similar(case, item) for item in missing):
+            return uncertain(
+                f"坐席重复的楼号单元与客户说的「{first.shown}」不同，可能是听错了", *evidence
+            )
         return failed(reason, tuple(evidence), occurrences=len(missing))
+
+    @staticmethod
+    def _similar(case: Case, item: _Given) -> bool:
+        """Whether the agent names the same units (号楼, 单元): their numbers are often misheard."""
+        units = _units(item.tokens)
+        return any(
+            units & _units(_address_parts(utterance.text))
+            for utterance in case.call.utterances_of(Role.AGENT, _after(case, item))
+        )
 
     def _answer(self, case: Case, item: _Given) -> Evidence | None:
         """Where the agent repeats something of it, or asks whether it is right."""
@@ -207,6 +222,10 @@ def _repeats(item: _Given, text: str, min_share: float) -> bool:
             return len(wanted) >= 3 and in_common(wanted, all_digits([text])) * 2 > len(wanted)
         case "name":
             return _name_repeated(item.tokens[0], text)
+
+
+def _units(parts: tuple[str, ...]) -> set[str]:
+    return {re.sub("[0-9]", "", part) for part in parts} - {""}
 
 
 def _digits_repeated(item: _Given, text: str, min_share: float) -> bool:

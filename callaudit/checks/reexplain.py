@@ -58,6 +58,8 @@ class Reexplain(Check):
     @override
     def examine(self, case: Case) -> Finding:
         complaints = self._complaints(case)
+        if not complaints and not case.customer_heard:
+            return uncertain("没有听到客户的声音，不能确定客户是否清楚")
         if not complaints:
             return not_applicable("不适用：征询之后客户没有表示不清楚")
         good: list[Evidence] = []

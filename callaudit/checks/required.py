@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field
@@ -10,7 +12,8 @@ from typing_extensions import override
 from callaudit.calls import Evidence, Role, Span
 from callaudit.checks.base import Check, Finding, PhraseUse, failed, passed, uncertain
 from callaudit.checks.case import MIN_HEARD, Case, Sighting
-from callaudit.checks.evidence import clock, of_hit, of_time
+from callaudit.checks.digits import digit_runs
+from callaudit.checks.evidence import clock, of_hit, of_time, of_utterance
 from callaudit.checks.parameters import Parameters, PhraseIds
 from callaudit.checks.windows import Window
 
@@ -22,6 +25,8 @@ class Part(Parameters):
         name: What reasons call it, e.g. 问候语.
         phrases: Any of these will do.
         not_with: Banned look-alikes: what overlaps one of these does not count.
+        digits: Where the phrase is a number with a word (工号027): so many digits in the window
+            show that it was said, if they are the call's ``agent_id``, or may show it.
         within: Its own window; default: the check's.
         share: Share of the rule's points that it costs when it is missing.
     """
@@ -29,6 +34,7 @@ class Part(Parameters):
     name: str
     phrases: PhraseIds = Field(min_length=1)
     not_with: PhraseIds = ()
+    digits: int | None = Field(default=None, ge=1)
     within: Window | None = None
     share: float = Field(default=1.0, gt=0, le=1)
 
@@ -68,20 +74,29 @@ class Required(Check):
         said: list[Evidence] = []
         open_parts: list[tuple[Part, Sighting, Span]] = []
         missing: list[tuple[Part, Span]] = []
+        numbers: list[tuple[Part, Evidence]] = []
         for part in self.parts:
             window = (part.within or self.within).resolve(case)
             if window is None:
                 missing.append((part, Span(case.speech_start_ms, case.speech_end_ms)))
                 continue
             sighting = case.look(part.phrases, role, window, self.min_heard, part.not_with)
+            number = self._number(case, part, role, window)
             if sighting.state == "said" and sighting.hit is not None:
                 said.append(of_hit(sighting.hit))
+            elif number is not None and number[1]:
+                said.append(number[0])
+            elif number is not None and sighting.state == "missing":
+                numbers.append((part, number[0]))
             elif sighting.state == "missing":
                 missing.append((part, window))
             else:
                 open_parts.append((part, sighting, window))
         if missing:
             return self._fail(case, role, missing)
+        if numbers:
+            part, evidence = numbers[0]
+            return uncertain(f"听到数字「{evidence.quote}」，像是{part.name}，但听不准", evidence)
         if open_parts:
             return self._open(case, role, open_parts)
         names = "、".join(f"{part.name}" for part in self.parts)
@@ -89,6 +104,20 @@ class Required(Check):
         return passed(
             f"{case.who(role)}说了{names}：「{first.quote}」@{clock(first.start_ms)}", *said
         )
+
+    @staticmethod
+    def _number(case: Case, part: Part, role: Role, window: Span) -> tuple[Evidence, bool] | None:
+        """Digits in the window that may be the part's number; and whether they are the agent's."""
+        if part.digits is None:
+            return None
+        agent_id = re.sub(r"\D", "", case.call.metadata.agent_id or "")
+        for utterance in case.call.utterances_of(role, window):
+            for run in digit_runs(utterance.text, part.digits):
+                evidence = replace(
+                    of_utterance(utterance), quote=utterance.text[max(0, run.start - 2) : run.end]
+                )
+                return evidence, bool(agent_id) and run.digits.lstrip("0") == agent_id.lstrip("0")
+        return None
 
     def _fail(self, case: Case, role: Role, missing: list[tuple[Part, Span]]) -> Finding:
         clauses = []

@@ -214,9 +214,7 @@ def _explained(case: Case) -> Answer:
     call, settings = case.call, case.knowledge.scenario
     customer = [u for u in call.utterances_of(Role.CUSTOMER) if not is_backchannel(u)]
     if not customer:
-        if not call.voice_of(Role.CUSTOMER):
-            return Answer(False, "客户没有说话")
-        return Answer(None, "客户的话没有听清")
+        return Answer(None, "没有听清客户说了什么")
     asked_ms = customer[0].start_ms
     for turn in case.turns_of(Role.AGENT):
         if turn.span.end_ms <= asked_ms:

@@ -141,7 +141,7 @@ def _noise_floor(dbfs: Floats) -> Floats:
         np.percentile(audible[max(0, anchor - reach) : anchor + reach + 1], 10)
         for anchor in anchors
     ]
-    return np.interp(np.arange(len(dbfs)), anchors, floors).astype(np.float32)
+    return np.asarray(np.interp(np.arange(len(dbfs)), anchors, floors), np.float32)
 
 
 def spans_of(

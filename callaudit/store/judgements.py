@@ -39,6 +39,8 @@ class RulebookRecord:
         categories: Category id → title, in order.
         failing: Grades that do not pass.
         snapshot: Its whole text, so that an old verdict can be explained.
+        phrases_sha256: Names its phrases and the way they are searched: judgements with equal
+            names have equal hits. ``None`` when that cannot be said.
     """
 
     sha256: str
@@ -48,10 +50,13 @@ class RulebookRecord:
     categories: Mapping[str, str] = field(default_factory=dict)
     failing: frozenset[str] = frozenset({"不合格"})
     snapshot: bytes | None = None
+    phrases_sha256: str | None = None
 
     @classmethod
     def of(cls, rulebook: Rulebook) -> RulebookRecord:
         """The record of a loaded rulebook; its lowest grade is the one that does not pass."""
+        from callaudit.phrases.matcher import search_sha256
+
         return cls(
             sha256=rulebook.sha256,
             name=rulebook.id,
@@ -60,6 +65,7 @@ class RulebookRecord:
             categories=dict(rulebook.categories),
             failing=frozenset({rulebook.grades[-1].name}),
             snapshot=rulebook.snapshot.encode(),
+            phrases_sha256=search_sha256(rulebook.phrasebook),
         )
 
 
@@ -274,6 +280,7 @@ def _set_values(report: CallReport, rulebook: RulebookRecord) -> dict[str, Any]:
         "metadata_sha256": metadata_sha256(report.timeline.metadata),
         "rulebook_sha256": report.provenance.rulebook_sha256,
         "options_sha256": report.provenance.options_sha256,
+        "phrases_sha256": rulebook.phrases_sha256,
         "callaudit": report.provenance.callaudit,
         "points": scorecard.points,
         "points_max": scorecard.points_max,
@@ -295,7 +302,7 @@ def _set_values(report: CallReport, rulebook: RulebookRecord) -> dict[str, Any]:
             ]
             for verdict in report.verdicts
         ],
-        "content": content,
+        "content": schema.Packed.of(content),
         "content_sha256": hashlib.sha256(content).hexdigest(),
     }
 

@@ -147,7 +147,9 @@ def measure(count: int, words: list[str], runs: int) -> tuple[float, ...]:
         surcharge=np.array(surcharges(text), dtype=np.float32),
     )
     heard, *written = syllable_strings(matcher, [text, *phrases])
-    utterances = [say(text[at : at + 30], Role.AGENT, at // 30, at * 220) for at in range(0, 600, 30)]
+    utterances = [
+        say(text[at : at + 30], Role.AGENT, at // 30, at * 220) for at in range(0, 600, 30)
+    ]
     fast = best_of(
         runs,
         lambda: list(automaton.iter(text)),
@@ -166,7 +168,9 @@ def shipped(runs: int) -> float:
     """Microseconds of `Matcher.find` on the talk with the shipped phrasebooks."""
     matcher = Matcher(compile_phrasebooks([ROOT / "phrasebooks"]))
     text = (fold(TALK) * 2)[:LENGTH]
-    utterances = [say(text[at : at + 30], Role.AGENT, at // 30, at * 220) for at in range(0, 600, 30)]
+    utterances = [
+        say(text[at : at + 30], Role.AGENT, at // 30, at * 220) for at in range(0, 600, 30)
+    ]
     return best_of(runs, lambda: matcher.find(utterances))[0]
 
 

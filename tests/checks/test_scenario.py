@@ -35,7 +35,7 @@ GOODBYE = "坐席 谢谢您的电话，再见！\n客户 再见。\n"
         ("cut_off", "客户 什么时候供暖？\n坐席 十一月一日。", {}, None),
         ("explained", "客户 什么时候供暖？\n坐席 今年从十一月一日开始供暖。", {}, True),
         ("explained", "客户 什么时候供暖？\n坐席 请问您家在哪个小区？", {}, False),
-        ("explained", "坐席 今年从十一月一日开始供暖。", {}, False),
+        ("explained", "坐席 今年从十一月一日开始供暖。", {}, None),
     ],
 )
 def test_fact(

@@ -1,0 +1,16 @@
+"""Verdict sets say how their phrases were searched, so that re-scoring need not search again."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Adds the column; empty for what was judged before."""
+    op.add_column("verdict_sets", sa.Column("phrases_sha256", sa.String(length=64), nullable=True))
