@@ -13,6 +13,7 @@ KINDS = {
     "Changed": "排队期间内容变了",
     "RecordingError": "不能审核",
     "WorkerDied": "处理时异常退出",
+    "ShutAway": "人工隔离",
 }
 """By the class of the error that the recording raised."""
 

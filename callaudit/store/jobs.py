@@ -7,6 +7,8 @@
        │   release, crash │ └──crashed─> waiting, and after `MOST_ATTEMPTS` quarantined
        └──────────────────┘
 
+A person can shut recordings away and let them out (`shut_away`, `retry`).
+
 A claim is a lease by the database's clock. A worker whose lease was taken over (its machine slept,
 its network was gone) is fenced off: its result is refused, because its token is no longer there.
 """
@@ -28,6 +30,13 @@ from callaudit.store.runs import dead_runs
 
 LEASE = timedelta(minutes=2)
 MOST_ATTEMPTS = 3
+"""Workers that may die of a recording before it is quarantined."""
+
+MOST_CLAIMS = 10
+"""Whole runs that may die while they hold a recording. When a run dies nobody knows why, and it
+held many recordings: a night that is killed some times must not quarantine what was in its hands.
+"""
+
 RETRY_AFTER = timedelta(seconds=30)
 """Pause before the second attempt; it doubles with every further one."""
 
@@ -154,7 +163,7 @@ def claim(
     ).one_or_none()
     if row is None:
         return _job(connection.execute(select(schema.jobs).where(jobs.key == key)).one())
-    if row.attempts > MOST_ATTEMPTS:
+    if row.attempts > MOST_CLAIMS:
         # Whoever held it last died without a word; so did those before.
         _settle(
             connection,
@@ -250,29 +259,53 @@ def extend_leases(connection: Connection, run_id: str) -> None:
     )
 
 
-def retry(connection: Connection, states: Iterable[JobState], key: str | None = None) -> int:
+def retry(connection: Connection, chosen: Iterable[Job]) -> int:
     """Lets failed or quarantined recordings be tried again by the next run.
 
-    Args:
-        connection: An open writing transaction.
-        states: Which of them.
-        key: Only this one: a content hash or its beginning.
+    Returns:
+        How many there are; those that have changed their state meanwhile are left alone.
+    """
+    return _move(
+        connection,
+        chosen,
+        (JobState.FAILED, JobState.QUARANTINED),
+        state=JobState.WAITING.value,
+        attempts=0,
+        not_before=None,
+    )
+
+
+def shut_away(connection: Connection, chosen: Iterable[Job], reason: str) -> int:
+    """Quarantines recordings by hand, unless they are done or in somebody's hands.
 
     Returns:
         How many there are.
     """
-    query = update(schema.jobs).where(schema.jobs.c.state.in_([state.value for state in states]))
-    if key is not None:
-        query = query.where(schema.jobs.c.key.startswith(key, autoescape=True))
-    done = connection.execute(
-        query.values(
-            state=JobState.WAITING.value,
-            attempts=0,
-            not_before=None,
-            updated_at=database_now(connection),
-        )
+    return _move(
+        connection,
+        chosen,
+        (JobState.WAITING, JobState.FAILED),
+        state=JobState.QUARANTINED.value,
+        error_kind="ShutAway",
+        error=reason,
     )
-    return int(done.rowcount)
+
+
+def find_jobs(connection: Connection, name: str) -> list[Job]:
+    """Jobs that a person may mean: by the beginning of the key, by path or by file name."""
+    jobs = schema.jobs.c
+    query = (
+        select(schema.jobs)
+        .where(
+            or_(
+                jobs.key.startswith(name, autoescape=True),
+                jobs.path == name,
+                jobs.path.endswith(f"/{name}", autoescape=True),
+            )
+        )
+        .order_by(jobs.id)
+    )
+    return [_job(row) for row in connection.execute(query)]
 
 
 def list_jobs(
@@ -295,6 +328,23 @@ def count_jobs(connection: Connection) -> Mapping[JobState, int]:
     )
     counted = {JobState(state): int(number) for state, number in rows}
     return {state: counted.get(state, 0) for state in JobState}
+
+
+def _move(
+    connection: Connection, chosen: Iterable[Job], out_of: Iterable[JobState], **values: Any
+) -> int:
+    now = database_now(connection)
+    moved = 0
+    for job in chosen:
+        moved += connection.execute(
+            update(schema.jobs)
+            .where(
+                schema.jobs.c.id == job.id,
+                schema.jobs.c.state.in_([state.value for state in out_of]),
+            )
+            .values(updated_at=now, **values)
+        ).rowcount
+    return moved
 
 
 def _settle(connection: Connection, job_id: int, token: str, now: datetime, **values: Any) -> bool:

@@ -73,8 +73,8 @@ def test_failed_recording_keeps_its_reason_until_it_is_retried(store: Store, run
     job = refused(claimed(store, run))
     assert (job.state, job.error_kind, job.error) == (JobState.FAILED, "EmptyAudio", "文件是空的")
     with store.writing() as connection:
-        assert jobs.retry(connection, [JobState.FAILED], "b") == 0
-        assert jobs.retry(connection, [JobState.FAILED], KEY[:8]) == 1
+        assert jobs.retry(connection, [job]) == 1
+        assert jobs.retry(connection, [job]) == 0
     assert sure(claimed(store, run)).attempt == 1
 
 
@@ -153,12 +153,12 @@ def test_crashes_are_retried_later_and_then_quarantined(store: Store, run: str) 
 def test_a_recording_that_kills_the_whole_program_is_quarantined_too(
     store: Store, run: str
 ) -> None:
-    for _ in range(jobs.MOST_ATTEMPTS):
+    for _ in range(jobs.MOST_CLAIMS):
         sure(claimed(store, run))
         past(store, lease_until=timedelta(seconds=1))
     job = refused(claimed(store, run))
     assert job.state == JobState.QUARANTINED
-    assert job.attempts == jobs.MOST_ATTEMPTS
+    assert job.attempts == jobs.MOST_CLAIMS
     assert "已隔离" in (job.error or "")
 
 
@@ -168,6 +168,30 @@ def test_a_stopped_run_does_not_count_as_an_attempt(store: Store, run: str) -> N
         assert claim.attempt == 1
         with store.writing() as connection:
             jobs.release(connection, [claim])
+
+
+def test_recordings_are_found_by_what_people_call_them(store: Store, run: str) -> None:
+    sure(claimed(store, run))
+    for name in (KEY[:8], KEY, "calls/aaa.wav", "aaa.wav"):
+        with store.reading() as connection:
+            assert [job.key for job in jobs.find_jobs(connection, name)] == [KEY], name
+    for name in ("b", "aa.wav", "%", "_aa.wav"):
+        with store.reading() as connection:
+            assert jobs.find_jobs(connection, name) == [], name
+
+
+def test_people_shut_recordings_away_and_let_them_out(store: Store, run: str) -> None:
+    claim = sure(claimed(store, run))
+    with store.writing() as connection:
+        (job,) = jobs.find_jobs(connection, KEY)
+        assert jobs.shut_away(connection, [job], "争议") == 0  # somebody is at it
+        jobs.release(connection, [claim])
+        assert jobs.shut_away(connection, [job], "争议") == 1
+    shut = refused(claimed(store, run))
+    assert (shut.state, shut.error) == (JobState.QUARANTINED, "争议")
+    with store.writing() as connection:
+        assert jobs.retry(connection, [shut]) == 1
+    sure(claimed(store, run))
 
 
 def test_counts_and_lists(store: Store, run: str) -> None:
