@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
@@ -128,6 +128,75 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
+class Hearing:
+    """How the recogniser came to a text, so that it can be explained.
+
+    Attributes:
+        start_ms, end_ms: What it was given to hear: the voice with a little around it.
+        decoding: ``beam`` where greedy decoding looked bad and a search did better.
+        log_probability: Mean per token.
+        no_speech: Probability that nothing was said.
+        clamped: Words whose times lay outside of the voice and were moved to its border.
+    """
+
+    start_ms: int
+    end_ms: int
+    decoding: Literal["greedy", "beam"]
+    log_probability: float
+    no_speech: float
+    clamped: int = 0
+
+
+class DiscardReason(StrEnum):
+    """Why something that may have been speech has no text in the transcript."""
+
+    PROMPT_ECHO = "prompt_echo"
+    CREDITS = "credits"
+    LOOP = "loop"
+    TOO_FAST = "too_fast"
+    NO_SPEECH = "no_speech"
+    NO_TEXT = "no_text"
+    LEAK = "leak"
+    SILENT = "silent"
+
+
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """A stretch of a channel whose text was thrown away, or that was not recognised at all.
+
+    Attributes:
+        text: What the recogniser wrote; empty where it wrote nothing or was not asked.
+        hearing: How it came to that; ``None`` where it was not asked.
+    """
+
+    channel: int
+    start_ms: int
+    end_ms: int
+    reason: DiscardReason
+    text: str = ""
+    hearing: Hearing | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoleClue:
+    """A phrase that only one side says, and that told who is who.
+
+    Attributes:
+        party: Channel, or speaker of a separated recording, that said it.
+        role: Whose phrase it is.
+        utterance: Id of the utterance in which it starts.
+        weight: Log odds that it adds.
+    """
+
+    phrase: str
+    party: int
+    role: Role
+    utterance: int
+    quote: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class Utterance:
     """One stretch of speech by one role, with its own times (语句).
 
@@ -138,6 +207,7 @@ class Utterance:
         confidence: 0–1, how far the text can be trusted; ``None`` if not known.
         words: With their times, where they are known.
         mandarin: Probability that the language is Mandarin; ``None`` if not known.
+        hearing: How the text came about; ``None`` for a transcript made elsewhere.
     """
 
     id: int
@@ -149,6 +219,7 @@ class Utterance:
     confidence: float | None = None
     words: tuple[Word, ...] = ()
     mandarin: float | None = None
+    hearing: Hearing | None = None
 
     @property
     def span(self) -> Span:
@@ -270,9 +341,12 @@ class Transcript:
         role_source: Where the roles come from.
         role_confidence: 0–1 for inferred roles, else ``None``.
         acoustic: Phrase scores against the sound.
-        dropped: Hypotheses that were thrown away, counted by reason (``prompt_echo``, ``loop``, …).
-        warnings: Chinese sentences on what is odd about the recording (fake stereo, …).
+        discarded: What has no text here, and why, in order of time.
+        warnings: Chinese sentences on what is odd about the recording (fake stereo, …), or limits
+            what can be found in it.
         model: ``None`` for a transcript that was not made by callaudit.
+        prompt: What the recogniser was primed with.
+        role_clues: What the roles were inferred from, or checked by.
     """
 
     recording: Recording
@@ -283,9 +357,11 @@ class Transcript:
     role_source: RoleSource = "unknown"
     role_confidence: float | None = None
     acoustic: tuple[AcousticScore, ...] = ()
-    dropped: dict[str, int] = field(default_factory=dict)
+    discarded: tuple[Discarded, ...] = ()
     warnings: tuple[str, ...] = ()
     model: ModelInfo | None = None
+    prompt: str = ""
+    role_clues: tuple[RoleClue, ...] = ()
 
 
 # --- what is known of the call from outside --------------------------------------------------

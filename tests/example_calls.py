@@ -13,7 +13,10 @@ from callaudit.calls import (
     CallReport,
     CallTimeline,
     CategoryScore,
+    Discarded,
+    DiscardReason,
     Evidence,
+    Hearing,
     ModelInfo,
     Outcome,
     PhraseHit,
@@ -81,7 +84,16 @@ def make_transcript(
         voice=tuple(Voice(u.role, u.channel, u.start_ms, u.end_ms) for u in utterances),
         events=(SignalEvent("ringback", None, 0, 1000), SignalEvent("music", 0, 22_000, 40_000)),
         role_source="metadata",
-        dropped={"prompt_echo": 1},
+        discarded=(
+            Discarded(
+                1,
+                30_000,
+                33_000,
+                DiscardReason.CREDITS,
+                "字幕由志愿者提供",
+                Hearing(29_800, 33_200, "beam", -0.9, 0.4),
+            ),
+        ),
         warnings=("右声道声音很小",),
         model=ModelInfo("whisper-base", "b" * 64, "int8"),
     )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,16 @@ def written(tmp_path: Path, content: Any) -> Path:
 def test_nothing_is_lost_on_the_way_through_the_store() -> None:
     transcript = make_transcript()
     assert load_transcript(dump_transcript(transcript)) == transcript
+
+
+def test_a_transcript_that_only_counted_what_was_discarded_is_read(tmp_path: Path) -> None:
+    document = transcript_object(make_transcript())
+    for name in ("discarded", "prompt", "role_clues"):
+        del document[name]
+    for utterance in document["utterances"]:
+        del utterance["hearing"]
+    transcript = read_transcript(written(tmp_path, {**document, "dropped": {"credits": 1}}))
+    assert transcript == replace(make_transcript(), discarded=())
 
 
 def test_transcript_made_elsewhere(tmp_path: Path) -> None:

@@ -237,14 +237,24 @@ def _addresses(text: str) -> Iterable[Finding]:
 
 
 def mask_transcript(transcript: Transcript) -> Transcript:
-    """The transcript with personal data hidden in the utterances and their words."""
-    return replace(
+    """The transcript with personal data hidden wherever it holds words that were said."""
+    masked = replace(
         transcript,
         utterances=tuple(
             _masked_utterance(utterance, text)
             for utterance, text in zip(
                 transcript.utterances, _masked_texts(transcript.utterances), strict=True
             )
+        ),
+    )
+    secrets = _secrets(transcript, masked)
+    return replace(
+        masked,
+        discarded=tuple(
+            replace(one, text=mask_text(one.text, secrets)) for one in transcript.discarded
+        ),
+        role_clues=tuple(
+            replace(clue, quote=mask_text(clue.quote, secrets)) for clue in transcript.role_clues
         ),
     )
 
@@ -329,9 +339,11 @@ def _secrets(original: Transcript, masked: Transcript) -> tuple[str, ...]:
 def _masked_hit(hit: PhraseHit, secrets: tuple[str, ...]) -> PhraseHit:
     if hit.role == Role.AGENT and any(name == "staff_number" for name, _ in hit.slots):
         return hit
+    quote = mask_text(hit.quote, secrets)
     return replace(
         hit,
-        quote=mask_text(hit.quote, secrets),
+        quote=quote,
+        alignment=hit.alignment if quote == hit.quote else None,  # it spells out what was heard
         slots=tuple((name, mask_text(value, secrets)) for name, value in hit.slots),
     )
 

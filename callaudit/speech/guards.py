@@ -1,8 +1,8 @@
 """Text that a recogniser invents: prompt echoes, loops, and the stock phrases of its training data.
 
 Whisper was trained on subtitles, so silence, music and noise come back as credits and thanks to an
-audience. Such text must never become evidence. Each guard names its reason, which is counted in
-`Transcript.dropped`.
+audience. Such text must never become evidence. Each guard names its reason, which is kept with the
+text in `Transcript.discarded`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 import zlib
 from difflib import SequenceMatcher
+
+from callaudit.calls import DiscardReason
 
 MAX_COMPRESSION_RATIO = 2.4
 """Above this, text repeats itself (Whisper paper, section 4.5)."""
@@ -27,7 +29,7 @@ _CREDITS = re.compile(
 _MAX_CHARS_PER_SECOND = 12.0
 
 
-def invented(text: str, prompt: str, duration_ms: int) -> str | None:
+def invented(text: str, prompt: str, duration_ms: int) -> DiscardReason | None:
     """Why a hypothesis cannot be what was said.
 
     Args:
@@ -36,20 +38,20 @@ def invented(text: str, prompt: str, duration_ms: int) -> str | None:
         duration_ms: Length of the utterance's voice.
 
     Returns:
-        ``prompt_echo``, ``credits``, ``loop`` or ``too_fast``; ``None`` for plausible text.
+        ``None`` for plausible text.
     """
     bare = _NOT_TEXT.sub("", text)
     if not bare:
         return None
     echo = _NOT_TEXT.sub("", prompt)
     if echo and SequenceMatcher(None, bare, echo, autojunk=False).ratio() >= 0.75:
-        return "prompt_echo"
+        return DiscardReason.PROMPT_ECHO
     if _CREDITS.search(bare):
-        return "credits"
+        return DiscardReason.CREDITS
     if loops(text):
-        return "loop"
+        return DiscardReason.LOOP
     if len(bare) > 6 and len(bare) / max(duration_ms, 1) * 1000 > _MAX_CHARS_PER_SECOND:
-        return "too_fast"
+        return DiscardReason.TOO_FAST
     return None
 
 

@@ -22,10 +22,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from operator import ne
+from typing import TYPE_CHECKING, Any, Literal
 
 from callaudit.audio.samples import Audio
-from callaudit.calls import ModelInfo, Span, Word
+from callaudit.calls import DiscardReason, ModelInfo, Span, Word
 from callaudit.errors import ModelUnavailable, TranscriptionFailed
 from callaudit.speech.allocator import tune_allocator
 from callaudit.speech.guards import MAX_COMPRESSION_RATIO, compression_ratio, invented, loops
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 PROMPT = "以下是普通话的句子。"
 """Primes for simplified script and punctuation; holds nothing that any rule looks for."""
+
+Decoding = Literal["greedy", "beam"]
 
 _FRAMES_PER_SECOND = 100  # of the spectrogram; the encoder halves it
 _WINDOW_FRAMES = 3000
@@ -105,7 +108,8 @@ class Hypothesis:
         log_probability: Mean per token.
         no_speech: Probability that there was no speech.
         mandarin: Probability of the language being Chinese.
-        decoding: ``greedy`` or ``beam``.
+        decoding: Which of the two gave the text.
+        clamped: Words whose times lay outside of the voice.
         dropped: Why the recognised text was thrown away, with ``heard`` holding it.
     """
 
@@ -114,8 +118,9 @@ class Hypothesis:
     log_probability: float
     no_speech: float
     mandarin: float | None
-    decoding: str
-    dropped: str | None = None
+    decoding: Decoding
+    clamped: int = 0
+    dropped: DiscardReason | None = None
     heard: str = ""
 
     @property
@@ -151,7 +156,7 @@ class _Draft:
     tokens: list[int]
     log_probability: float
     no_speech: float
-    decoding: str
+    decoding: Decoding
 
 
 class Recogniser:
@@ -369,7 +374,7 @@ class Recogniser:
             suppress_blank=True,
             suppress_tokens=self._suppressed,
         )
-        name = "greedy" if beam_size == 1 else "beam"
+        name: Decoding = "greedy" if beam_size == 1 else "beam"
         return [
             _Draft(result.sequences_ids[0], result.scores[0], result.no_speech_prob, name)
             for result in results
@@ -426,14 +431,12 @@ class Recogniser:
         first_position: dict[int, int] = {}
         for token_index, position in result.alignments:
             first_position.setdefault(token_index, position)
-        first_ms, last_ms = segment.voice.start_ms, segment.voice.end_ms
 
         def time_ms(token_index: int) -> int:
             position = first_position.get(token_index)
             if position is None:
-                return last_ms
-            offset_ms = round(position * _SECONDS_PER_POSITION * 1000)
-            return min(last_ms, max(first_ms, segment.window.start_ms + offset_ms))
+                return segment.voice.end_ms
+            return segment.window.start_ms + round(position * _SECONDS_PER_POSITION * 1000)
 
         words = []
         index = 0
@@ -449,20 +452,31 @@ class Recogniser:
         self, segment: Segment, draft: _Draft, words: tuple[Word, ...], mandarin: float | None
     ) -> Hypothesis:
         text = simplify(self._tokenizer.decode(draft.tokens).strip())
+        fitted = _fit_words(text, words)
+        inside = tuple(_inside(word, segment.voice) for word in fitted)
         hypothesis = Hypothesis(
             text=text,
-            words=_fit_words(text, words),
+            words=inside,
             log_probability=draft.log_probability,
             no_speech=draft.no_speech,
             mandarin=None if mandarin is None else round(mandarin, 3),
             decoding=draft.decoding,
+            clamped=sum(map(ne, fitted, inside)),
         )
         reason = invented(text, self.options.prompt, segment.voice.duration_ms)
         if reason is None and draft.no_speech > 0.6 and draft.log_probability < -1.0:
-            reason = "no_speech"
+            reason = DiscardReason.NO_SPEECH
         if reason is None:
             return hypothesis
         return replace(hypothesis, text="", words=(), dropped=reason, heard=text)
+
+
+def _inside(word: Word, voice: Span) -> Word:
+    """A word cannot be said where there is no voice."""
+    start_ms, end_ms = (
+        min(voice.end_ms, max(voice.start_ms, time_ms)) for time_ms in (word.start_ms, word.end_ms)
+    )
+    return replace(word, start_ms=start_ms, end_ms=end_ms)
 
 
 def _fit_words(text: str, words: tuple[Word, ...]) -> tuple[Word, ...]:

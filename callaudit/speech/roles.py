@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from callaudit.calls import Role, RoleSource, Utterance
+from callaudit.calls import Role, RoleClue, RoleSource, Utterance
 
 if TYPE_CHECKING:
     from callaudit.phrases.matcher import Matcher
@@ -35,6 +35,7 @@ class RoleDecision:
         source: Where the decision comes from.
         confidence: 0–1 for inferred roles.
         warnings: Chinese sentences.
+        clues: What was said that tells a role, whether the decision follows it or not.
     """
 
     agent: int | None
@@ -42,6 +43,7 @@ class RoleDecision:
     source: RoleSource
     confidence: float | None = None
     warnings: tuple[str, ...] = ()
+    clues: tuple[RoleClue, ...] = ()
 
     def role_of(self, party: int) -> Role:
         """Role of a channel or speaker."""
@@ -52,9 +54,9 @@ class RoleDecision:
         return Role.UNKNOWN
 
 
-def unknown_roles(*warnings: str) -> RoleDecision:
+def unknown_roles(*warnings: str, clues: tuple[RoleClue, ...] = ()) -> RoleDecision:
     """Nobody is known."""
-    return RoleDecision(None, None, "unknown", warnings=warnings)
+    return RoleDecision(None, None, "unknown", warnings=warnings, clues=clues)
 
 
 def assign_roles(
@@ -81,14 +83,17 @@ def assign_roles(
             "没有声道信息，说话内容也不足以判断哪一路是坐席，角色未知",
         )
     agent = 0 if told == "left" else 1
-    probability_left = _first_is_agent(utterances, channels, matcher)
+    clues = _clues(utterances, channels, matcher)
+    probability_left = _first_is_agent(clues)
     against = probability_left if agent == 1 else 1 - probability_left
     if against < CONTRADICT_CONFIDENCE:
-        return RoleDecision(agent, 1 - agent, told_by)
+        return RoleDecision(agent, 1 - agent, told_by, clues=clues)
     if told_by == "flag":
         warning = "说话内容看来与指定的坐席声道相反，已按指定的声道审核，请核对"
-        return RoleDecision(agent, 1 - agent, told_by, warnings=(warning,))
-    return unknown_roles("元数据里的坐席声道与说话内容相反，角色按未知处理，请核对声道")
+        return RoleDecision(agent, 1 - agent, told_by, warnings=(warning,), clues=clues)
+    return unknown_roles(
+        "元数据里的坐席声道与说话内容相反，角色按未知处理，请核对声道", clues=clues
+    )
 
 
 def name_speakers(
@@ -117,31 +122,43 @@ def _infer(
     source: RoleSource,
     unsure: str,
 ) -> RoleDecision:
-    probability = _first_is_agent(utterances, parties, matcher)
+    clues = _clues(utterances, parties, matcher)
+    probability = _first_is_agent(clues)
     agent = 0 if probability >= 0.5 else 1
     confidence = round(max(probability, 1 - probability), 3)
     if confidence < INFER_CONFIDENCE:
-        return RoleDecision(None, None, "unknown", confidence, (unsure,))
-    return RoleDecision(agent, 1 - agent, source, confidence)
+        return RoleDecision(None, None, "unknown", confidence, (unsure,), clues)
+    return RoleDecision(agent, 1 - agent, source, confidence, clues=clues)
 
 
-def _first_is_agent(
+def _clues(
     utterances: Sequence[Utterance], parties: Sequence[int], matcher: Matcher
-) -> float:
-    """Probability that party 0 is the agent: each telling phrase counts once per party."""
-    log_odds = 0.0
-    for party, sign in ((0, 1.0), (1, -1.0)):
+) -> tuple[RoleClue, ...]:
+    """Each telling phrase counts once per party."""
+    clues = []
+    for party in (0, 1):
         own = [
             utterance
             for utterance, speaks in zip(utterances, parties, strict=True)
             if speaks == party
         ]
-        for role, direction in ((Role.AGENT, sign), (Role.CUSTOMER, -sign)):
+        for role in (Role.AGENT, Role.CUSTOMER):
             supposed = [replace(utterance, role=role) for utterance in own]
-            found = {hit.phrase: hit.score for hit in matcher.find(supposed).hits if hit.certain}
-            log_odds += direction * sum(
-                matcher.phrasebook[phrase].tells_role * score
-                for phrase, score in found.items()
-                if matcher.phrasebook[phrase].role == role
-            )
+            found = {hit.phrase: hit for hit in matcher.find(supposed).hits if hit.certain}
+            for hit in found.values():
+                phrase = matcher.phrasebook[hit.phrase]
+                if phrase.tells_role and phrase.role == role:
+                    weight = round(phrase.tells_role * hit.score, 4)
+                    clues.append(
+                        RoleClue(hit.phrase, party, role, hit.utterance, hit.quote, weight)
+                    )
+    return tuple(clues)
+
+
+def _first_is_agent(clues: Sequence[RoleClue]) -> float:
+    """Probability that party 0 is the agent."""
+    log_odds = sum(
+        clue.weight if (clue.party == 0) == (clue.role == Role.AGENT) else -clue.weight
+        for clue in clues
+    )
     return 1 / (1 + math.exp(-log_odds))

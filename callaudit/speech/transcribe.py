@@ -7,7 +7,6 @@ anything.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
@@ -18,6 +17,9 @@ from callaudit.audio.tones import detect_events
 from callaudit.calls import (
     AcousticScore,
     CallMetadata,
+    Discarded,
+    DiscardReason,
+    Hearing,
     Recording,
     Role,
     SignalEvent,
@@ -54,6 +56,7 @@ class Prepared:
         told: Which channel is the agent's, by the metadata or the command line.
         told_by: Which of the two.
         line: Who says what, when both sides share a channel.
+        skipped: What is not to be recognised, and why.
     """
 
     recording: Recording
@@ -64,6 +67,7 @@ class Prepared:
     events: tuple[SignalEvent, ...]
     segments: list[Segment]
     line: SharedLine | None
+    skipped: tuple[Discarded, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +140,7 @@ class Listener:
         utterances = [_utterance(number, item) for number, item in enumerate(spoken)]
         decision = _roles(call, utterances, self.matcher)
         utterances = [_with_role(one, call.line, decision) for one in utterances]
-        dropped = Counter(item.hypothesis.dropped for item in heard if item.hypothesis.dropped)
+        discarded = [_discarded(item) for item in heard if not item.hypothesis.text]
         voice = _voice(call.segments, call.line, decision)
         events = sorted(
             [*call.events, *_overlaps(voice)],
@@ -154,10 +158,26 @@ class Listener:
             role_source=decision.source,
             role_confidence=decision.confidence,
             acoustic=self._confirm(utterances, spoken),
-            dropped=dict(sorted(dropped.items())),
-            warnings=(*call.audio.warnings, *call.channels.warnings, *decision.warnings),
+            discarded=tuple(
+                sorted((*call.skipped, *discarded), key=lambda one: (one.start_ms, one.channel))
+            ),
+            warnings=(
+                *call.audio.warnings,
+                *call.channels.warnings,
+                *decision.warnings,
+                *self._limits(),
+            ),
             model=self.recogniser.info,
+            prompt=self.recogniser.options.prompt,
+            role_clues=decision.clues,
         )
+
+    def _limits(self) -> tuple[str, ...]:
+        """What this way of hearing cannot do."""
+        if self.weights is not None:
+            return ()
+        name = self.recogniser.info.name
+        return (f"模型 {name} 没有标定，话术只按文字和读音核对，没有做声学确认",)
 
     def _confirm(
         self, utterances: list[Utterance], spoken: list[Heard]
@@ -165,7 +185,7 @@ class Listener:
         """Compares with the sound what the phonetic search leaves open."""
         if self.weights is None:
             return ()
-        candidates = worth_confirming(self.matcher.find(utterances))
+        candidates = worth_confirming(self.matcher.find(utterances, candidates=True))
         encoded = {
             number: spoken[number].encoded or self.recogniser.encode_segment(spoken[number].segment)
             for number in {candidate.utterance for candidate in candidates}
@@ -195,12 +215,16 @@ def prepare(
         channels = inspect_channels(sound)
     events = detect_events(sound)
     line = None
+    skipped = [
+        Discarded(channel, 0, sound.duration_ms, DiscardReason.SILENT) for channel in channels.dead
+    ]
     if shared and channels.usable:
         channel = channels.usable[0]
         line = listen(sound, channel, _not_voice(events, channel), threads)
         segments = _padded(sound, channel, line.utterances)
     else:
-        segments = voice_segments(sound, channels, events)
+        segments, leaked = _own_voices(sound, channels, events)
+        skipped += leaked
     return Prepared(
         recording=audio.recording,
         audio=sound,
@@ -210,29 +234,25 @@ def prepare(
         events=events,
         segments=segments,
         line=line,
+        skipped=tuple(skipped),
     )
 
 
-def voice_segments(
+def _own_voices(
     audio: Audio, report: ChannelReport, events: Sequence[SignalEvent]
-) -> list[Segment]:
-    """What is to be recognised: every utterance of every channel that has a speaker of its own."""
-    return [
-        segment
-        for channel in report.usable
-        for segment in _segments(audio, channel, events, report)
-    ]
-
-
-def _segments(
-    audio: Audio, channel: int, events: Sequence[SignalEvent], report: ChannelReport
-) -> list[Segment]:
-    spans = [
-        span
-        for span in find_voice(audio, channel, _not_voice(events, channel))
-        if not report.leaked(audio, channel, span)
-    ]
-    return _padded(audio, channel, spans)
+) -> tuple[list[Segment], list[Discarded]]:
+    """Utterances of the channels that have a speaker of their own, and what only leaks in there."""
+    segments: list[Segment] = []
+    leaked: list[Discarded] = []
+    for channel in report.usable:
+        own = []
+        for span in find_voice(audio, channel, _not_voice(events, channel)):
+            if report.leaked(audio, channel, span):
+                leaked.append(Discarded(channel, span.start_ms, span.end_ms, DiscardReason.LEAK))
+            else:
+                own.append(span)
+        segments += _padded(audio, channel, own)
+    return segments, leaked
 
 
 def _not_voice(events: Sequence[SignalEvent], channel: int) -> list[Span]:
@@ -272,6 +292,31 @@ def _utterance(number: int, item: Heard) -> Utterance:
         confidence=round(item.hypothesis.confidence, 3),
         words=item.hypothesis.words,
         mandarin=item.hypothesis.mandarin,
+        hearing=_hearing(item),
+    )
+
+
+def _discarded(item: Heard) -> Discarded:
+    segment, hypothesis = item.segment, item.hypothesis
+    return Discarded(
+        segment.channel,
+        segment.voice.start_ms,
+        segment.voice.end_ms,
+        hypothesis.dropped or DiscardReason.NO_TEXT,
+        hypothesis.heard,
+        _hearing(item),
+    )
+
+
+def _hearing(item: Heard) -> Hearing:
+    window, hypothesis = item.segment.window, item.hypothesis
+    return Hearing(
+        window.start_ms,
+        window.end_ms,
+        hypothesis.decoding,
+        round(hypothesis.log_probability, 3),
+        round(hypothesis.no_speech, 3),
+        hypothesis.clamped,
     )
 
 
