@@ -8,14 +8,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from callaudit import __version__
-from callaudit.calls import CallMetadata, CallReport, CallTimeline, Provenance, Transcript
+from callaudit.calls import (
+    CallMetadata,
+    CallReport,
+    CallTimeline,
+    Provenance,
+    Transcript,
+    Verdict,
+)
 from callaudit.phrases.matcher import Matcher
 from callaudit.scoring import score
 from callaudit.settings import Settings
@@ -26,6 +34,8 @@ if TYPE_CHECKING:
     from callaudit.speech.transcribe import AgentChannel, Listener, Prepared
 
 Progress = Callable[[float], None]
+
+NONE_KEPT: Mapping[str, Verdict] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +113,7 @@ class Auditor:
     @cached_property
     def matcher(self) -> Matcher:
         """Finds the phrases of the rulebook's phrasebooks."""
-        return Matcher(self.rulebook.phrasebook)
+        return Matcher(self.rulebook.phrasebook, self._cache)
 
     @cached_property
     def recogniser(self) -> Recogniser:
@@ -173,7 +183,19 @@ class Auditor:
             hits=matches.hits,
             near_misses=matches.near_misses,
         )
-        verdicts = self.rulebook.judge(timeline)
+        return self.report(timeline, call_id)
+
+    def report(
+        self, timeline: CallTimeline, call_id: str, kept: Mapping[str, Verdict] = NONE_KEPT
+    ) -> CallReport:
+        """Judges a call whose phrases have been found.
+
+        Args:
+            timeline: The call.
+            call_id: Its name.
+            kept: Verdicts of an earlier judgement that are known to hold, by rule.
+        """
+        verdicts = self.rulebook.judge(timeline, kept)
         return CallReport(
             call_id=call_id,
             timeline=timeline,
@@ -184,7 +206,7 @@ class Auditor:
                 rulebook_id=self.rulebook.id,
                 rulebook_version=self.rulebook.version,
                 rulebook_sha256=self.rulebook.sha256,
-                model=transcript.model,
+                model=timeline.transcript.model,
                 options_sha256=self.options.sha256,
             ),
         )

@@ -66,3 +66,24 @@ def sha256_of(path: Path) -> str:
         while chunk := file.read(CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def source_sha256(*places: Path) -> str | None:
+    """Hash of Python sources: what they compute can be kept as long as it stays the same.
+
+    Args:
+        places: Modules, and folders with all modules below them.
+
+    Returns:
+        ``None`` when there are no sources to look at.
+    """
+    files = sorted(
+        file
+        for place in places
+        for file in (place.rglob("*.py") if place.is_dir() else [place])
+        if file.is_file()
+    )
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.name.encode() + b"\0" + sha256_of(file).encode())
+    return digest.hexdigest() if files else None

@@ -7,11 +7,15 @@ was not found at all leaves the nearest thing said, for the report.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Sequence
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 
+from callaudit import calls
 from callaudit.calls import AcousticScore, PhraseHit, Utterance
+from callaudit.files import source_sha256
 from callaudit.phrases.exact import ExactIndex
 from callaudit.phrases.model import Phrasebook
 from callaudit.phrases.notation import adjacent
@@ -22,7 +26,21 @@ from callaudit.phrases.sound_cache import read_sounds, write_sounds
 from callaudit.phrases.streams import build_streams
 from callaudit.phrases.text import repetitions
 
-__all__ = ["Candidate", "Matcher", "Matches"]
+__all__ = ["Candidate", "Matcher", "Matches", "search_sha256"]
+
+
+def search_sha256(phrasebook: Phrasebook) -> str | None:
+    """Names a search: equal names mean equal hits in the same transcript.
+
+    Returns:
+        ``None`` for a phrasebook that was not read from files, or when the program's own text
+        cannot be read.
+    """
+    program = source_sha256(Path(__file__).parent, Path(calls.__file__))
+    if not phrasebook.sha256 or program is None:
+        return None
+    libraries = [version(name) for name in ("jieba", "opencc", "pypinyin")]
+    return hashlib.sha256(" ".join([program, *libraries, phrasebook.sha256]).encode()).hexdigest()
 
 
 class Matcher:

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from callaudit.phrases.model import Phrase
-from callaudit.rulebook.model import Rule, Rulebook
-
-_TEXTS = ("rationale", "tip", "examples", "id")
-"""Parts of a rule that change no verdict."""
+from callaudit.rulebook.meaning import meaning
+from callaudit.rulebook.model import Rulebook
 
 _NAMES = {
     "title": "名称",
@@ -83,14 +81,10 @@ def _rules(old: Rulebook, new: Rulebook) -> Iterator[Change]:
         if rule_id not in after:
             yield Change(rule_id, "removed", "", rule.model.title, None)
         else:
-            yield from _compare(rule_id, _meaning(rule), _meaning(after[rule_id]))
+            yield from _compare(rule_id, meaning(rule), meaning(after[rule_id]))
     for rule_id, rule in after.items():
         if rule_id not in before:
             yield Change(rule_id, "added", "", None, rule.model.title)
-
-
-def _meaning(rule: Rule) -> dict[str, Any]:
-    return rule.model.model_dump(exclude=set(_TEXTS))
 
 
 def _phrases(old: Rulebook, new: Rulebook) -> Iterator[Change]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import BeforeValidator, Field
@@ -249,13 +250,19 @@ class Rulebook:
     def _judging(self) -> tuple[Rule, ...]:
         return tuple(rule for rule in self.rules if rule.model.status != "off")
 
-    def judge(self, call: CallTimeline) -> tuple[Verdict, ...]:
+    def judge(
+        self, call: CallTimeline, kept: Mapping[str, Verdict] = MappingProxyType({})
+    ) -> tuple[Verdict, ...]:
         """Judges a call by every rule that is not switched off, in the rulebook's order.
 
         A check that crashes gives the outcome ``error`` for its rule and leaves the others alone.
+
+        Args:
+            call: What was heard.
+            kept: Verdicts that are known to hold, by rule; only the others are made.
         """
         case = Case(call, self.knowledge)
-        return tuple(self._verdict(rule, case) for rule in self._judging)
+        return tuple(kept.get(rule.id) or self._verdict(rule, case) for rule in self._judging)
 
     def judge_rule(self, rule_id: str, call: CallTimeline) -> Verdict:
         """Judges a call by one rule, switched off or not."""

@@ -41,6 +41,8 @@ class RulebookRecord:
         snapshot: Its whole text, so that an old verdict can be explained.
         phrases_sha256: Names its phrases and the way they are searched: judgements with equal
             names have equal hits. ``None`` when that cannot be said.
+        knowledge_sha256: Names all that its rules share, likewise.
+        meanings: Rule id → hash of what else decides its verdicts.
     """
 
     sha256: str
@@ -51,11 +53,14 @@ class RulebookRecord:
     failing: frozenset[str] = frozenset({"不合格"})
     snapshot: bytes | None = None
     phrases_sha256: str | None = None
+    knowledge_sha256: str | None = None
+    meanings: Mapping[str, str] | None = None
 
     @classmethod
     def of(cls, rulebook: Rulebook) -> RulebookRecord:
         """The record of a loaded rulebook; its lowest grade is the one that does not pass."""
         from callaudit.phrases.matcher import search_sha256
+        from callaudit.rulebook.meaning import knowledge_sha256, meanings
 
         return cls(
             sha256=rulebook.sha256,
@@ -66,6 +71,8 @@ class RulebookRecord:
             failing=frozenset({rulebook.grades[-1].name}),
             snapshot=rulebook.snapshot.encode(),
             phrases_sha256=search_sha256(rulebook.phrasebook),
+            knowledge_sha256=knowledge_sha256(rulebook),
+            meanings=meanings(rulebook),
         )
 
 
@@ -157,10 +164,18 @@ def remember_rulebook(connection: Connection, rulebook: RulebookRecord) -> None:
             "version": rulebook.version,
             "titles": dict(rulebook.titles),
             "categories": dict(rulebook.categories),
+            "meanings": rulebook.meanings and dict(rulebook.meanings),
             "snapshot": rulebook.snapshot,
             "first_seen_at": datetime.now(UTC),
         },
     )
+
+
+def known_meanings(connection: Connection) -> dict[str, Mapping[str, str]]:
+    """What decides the verdicts of each rule, by the hash of the rulebook."""
+    rulebooks = schema.rulebooks.c
+    rows = connection.execute(select(rulebooks.sha256, rulebooks.meanings))
+    return {sha256: meanings for sha256, meanings in rows if meanings}
 
 
 def prepare_set(
@@ -281,6 +296,7 @@ def _set_values(report: CallReport, rulebook: RulebookRecord) -> dict[str, Any]:
         "rulebook_sha256": report.provenance.rulebook_sha256,
         "options_sha256": report.provenance.options_sha256,
         "phrases_sha256": rulebook.phrases_sha256,
+        "knowledge_sha256": rulebook.knowledge_sha256,
         "callaudit": report.provenance.callaudit,
         "points": scorecard.points,
         "points_max": scorecard.points_max,

@@ -23,8 +23,10 @@ class StoredCall:
         metadata: As stored (`callaudit.store.records.load_metadata`).
         transcript: What was heard.
         judgement: The current judgement.
-        phrases_sha256: How the phrases of the current judgement were searched.
-        rulebook_sha256: What it was judged by.
+        phrases_sha256, knowledge_sha256, rulebook_sha256: How the current judgement came about
+            (see `callaudit.store.judgements.RulebookRecord`).
+        metadata_sha256: What was known of the call then.
+        options_sha256: How the recording was heard.
     """
 
     recording_id: int
@@ -40,7 +42,10 @@ class StoredCall:
     transcript: schema.Packed
     judgement: schema.Packed
     phrases_sha256: str | None
+    knowledge_sha256: str | None
     rulebook_sha256: str
+    metadata_sha256: str
+    options_sha256: str
     percent: float | None
     grade: str | None
     passed: bool | None
@@ -86,7 +91,10 @@ def read_calls(connection: Connection, recording_ids: Sequence[int]) -> list[Sto
                 type_coerce(transcripts.content, LargeBinary),
                 type_coerce(sets.content, LargeBinary),
                 sets.phrases_sha256,
+                sets.knowledge_sha256,
                 sets.rulebook_sha256,
+                sets.metadata_sha256,
+                sets.options_sha256,
                 sets.percent,
                 sets.grade,
                 sets.passed,
@@ -145,21 +153,15 @@ class Unheard:
     model: str | None
 
 
-def heard_by_others(
-    connection: Connection, wanted: CallFilter, model_sha256: str
-) -> list[Unheard]:
+def heard_by_others(connection: Connection, wanted: CallFilter, model_sha256: str) -> list[Unheard]:
     """Recordings whose current judgement rests on what another model heard, by id."""
     recordings, transcripts = schema.recordings.c, schema.transcripts.c
     query = (
         _joined(
-            select(
-                recordings.sha256, recordings.path, recordings.metadata, transcripts.model_name
-            )
+            select(recordings.sha256, recordings.path, recordings.metadata, transcripts.model_name)
         )
         .join(schema.transcripts, transcripts.id == schema.verdict_sets.c.transcript_id)
-        .where(
-            or_(transcripts.model_sha256.is_(None), transcripts.model_sha256 != model_sha256)
-        )
+        .where(or_(transcripts.model_sha256.is_(None), transcripts.model_sha256 != model_sha256))
     )
     rows = connection.execute(restricted(query, wanted).order_by(recordings.id))
     return [Unheard(*row) for row in rows]

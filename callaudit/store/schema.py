@@ -129,6 +129,7 @@ rulebooks = Table(
     Column("version", String(100), nullable=False),
     Column("titles", JSON, nullable=False),  # rule id → title
     Column("categories", JSON, nullable=False),  # category id → title, in order
+    Column("meanings", JSON),  # rule id → hash of what decides its verdicts
     Column("snapshot", PackedBytes),
     Column("first_seen_at", UtcDateTime, nullable=False),
 )
@@ -191,6 +192,7 @@ verdict_sets = Table(
     Column("metadata_sha256", Hash, nullable=False),
     Column("options_sha256", Hash, nullable=False),
     Column("phrases_sha256", Hash),  # how its phrases were searched; null before schema 0002
+    Column("knowledge_sha256", Hash),  # what its verdicts share; null before schema 0002
     Column("callaudit", String(40), nullable=False),
     Column("points", Float, nullable=False),
     Column("points_max", Float, nullable=False),
