@@ -39,7 +39,42 @@ def _lower(value: Any) -> Any:
     return value.strip().lower() if isinstance(value, str) else value
 
 
+_MOMENTS = (
+    (r"\d{14}", "%Y%m%d%H%M%S"),
+    (r"\d{12}", "%Y%m%d%H%M"),
+    (r"\d{8}[-_]\d{6}", "%Y%m%d%H%M%S"),
+    (r"\d{4}/\d{1,2}/\d{1,2} \d{1,2}:\d{2}", "%Y/%m/%d %H:%M"),
+    (r"\d{4}/\d{1,2}/\d{1,2} \d{1,2}:\d{2}:\d{2}", "%Y/%m/%d %H:%M:%S"),
+)
+"""As recorders and spreadsheets write them, besides ISO 8601."""
+
+
+def moment(text: str) -> datetime:
+    """A date with time; without zone it is the local time of the hotline (Asia/Shanghai).
+
+    Raises:
+        ValueError: It is none.
+    """
+    text = text.strip()
+    for shape, form in _MOMENTS:
+        if re.fullmatch(shape, text, re.ASCII):
+            digits = text.replace("-", "").replace("_", "")
+            return datetime.strptime(digits, form).replace(tzinfo=SHANGHAI)
+    read = datetime.fromisoformat(text)
+    return read if read.tzinfo is not None else read.replace(tzinfo=SHANGHAI)
+
+
+def _read_moment(value: Any) -> Any:
+    """Bare numbers are refused: pydantic would take them for seconds or milliseconds since 1970."""
+    if isinstance(value, str):
+        return moment(value)
+    if value is None or isinstance(value, datetime):
+        return value
+    raise ValueError("a number is no date")
+
+
 Blank = BeforeValidator(_blank_is_unknown)
+Moment = BeforeValidator(_read_moment)
 Lower = BeforeValidator(_lower)
 Text = Annotated[str | None, Field(max_length=200), Blank]
 
@@ -52,7 +87,7 @@ class CallFields(BaseModel):
     call_id: Text = None
     agent_id: Text = None
     team: Text = None
-    started_at: Annotated[datetime | None, Blank] = None
+    started_at: Annotated[datetime | None, Moment, Blank] = None
     direction: Annotated[Literal["inbound", "outbound"] | None, Lower, Blank] = None
     caller: Text = None
     callee: Text = None

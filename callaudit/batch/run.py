@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from callaudit.batch.discover import Candidate, observe
+from callaudit.batch import queue
+from callaudit.batch.discover import Candidate
 from callaudit.batch.keys import content_key, known_hash, recognition_sha256, remember_hash
+from callaudit.batch.log import event
 from callaudit.batch.pool import Died, Pool
+from callaudit.batch.sources import MetadataOf
 from callaudit.batch.tally import Tally
 from callaudit.batch.worker import Audited, AuditorFactory, Broken, Refused, Result, Task
 from callaudit.calls import CallMetadata
@@ -46,13 +48,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_S = 20.0
-SETTLED_S = 10.0
-"""A file that changed within so many seconds may still be growing."""
-
-LOOK_AGAIN_S = 2.0
-
-MetadataOf = Callable[[Path], CallMetadata]
-"""What is known of a recording; raises `RecordingError` when that cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +64,8 @@ class Plan:
         make_auditor: Makes the auditor of a worker.
         workers: How many processes.
         limit: Stop after so many recordings were worked on.
+        bad_rows: Rows of the manifest that name no recording.
+        skipped_rows: Rows of the manifest that are no recorded calls.
     """
 
     source: str
@@ -80,6 +77,8 @@ class Plan:
     make_auditor: AuditorFactory
     workers: int = 1
     limit: int | None = None
+    bad_rows: int = 0
+    skipped_rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -135,17 +134,25 @@ class _Batch:
         self._pool = pool
         self._run_id = run_id
         self._watch = watch
-        self._tally = Tally(found=len(plan.paths))
+        self._tally = Tally(
+            found=len(plan.paths), bad_rows=plan.bad_rows, skipped_rows=plan.skipped_rows
+        )
         self._held: dict[int, _Held] = {}
         self._waiting: _Held | None = None
-        self._paths = deque(plan.paths)
-        self._growing: list[tuple[float, Candidate]] = []
-        self._later: list[tuple[float, Path]] = []
+        self._files = queue.FileQueue(plan.paths, self._gone)
         self._started = 0
         self._heartbeat = time.monotonic()
 
     def run(self) -> Tally:
         outcome: RunOutcome = "failed"
+        self._event(
+            "run_started",
+            source=self._plan.source,
+            found=self._tally.found,
+            workers=self._plan.workers,
+            rulebook=self._plan.rulebook.sha256,
+            model=self._plan.model_sha256,
+        )
         try:
             self._loop()
             outcome = "done"
@@ -159,6 +166,7 @@ class _Batch:
     def _end(self, outcome: RunOutcome) -> None:
         """Closes the run; what is still held goes back to where it can be claimed."""
         self._pool.stop()
+        self._event("run_ended", outcome=outcome, **self._tally.summary())
         with self._store.writing() as connection:
             still = [*self._held.values(), *([self._waiting] if self._waiting else [])]
             release(connection, [held.claim for held in still])
@@ -172,11 +180,11 @@ class _Batch:
                     break
                 self._held[held.task.number] = held
             self._watch(self._tally)
-            if not (self._held or self._waiting or self._paths or self._growing or self._later):
+            if not (self._held or self._waiting or self._files):
                 return
-            pause_s = LOOK_AGAIN_S if self._growing or self._later else HEARTBEAT_S / 2
-            for event in self._pool.events(pause_s):
-                self._handle(event)
+            pause_s = queue.LOOK_AGAIN_S if self._files.is_waiting else HEARTBEAT_S / 2
+            for happened in self._pool.events(pause_s):
+                self._handle(happened)
                 self._watch(self._tally)
             self._keep_alive()
 
@@ -203,41 +211,12 @@ class _Batch:
 
     def _candidate(self) -> Candidate | None:
         if self._plan.limit is not None and self._started >= self._plan.limit:
-            self._paths.clear()
-            self._growing.clear()
-            self._later.clear()
-            return None
-        due = [path for moment, path in self._later if moment <= time.monotonic()]
-        self._later = [(moment, path) for moment, path in self._later if path not in due]
-        self._paths.extendleft(due)
-        while self._paths:
-            path = self._paths.popleft()
-            try:
-                candidate = observe(path)
-            except OSError:
-                self._tally.failed["Vanished"] += 1
-                continue
-            if not _may_grow(candidate):
-                return candidate
-            self._growing.append((time.monotonic(), candidate))
-        return self._settled()
+            self._files.clear()
+        return self._files.next()
 
-    def _settled(self) -> Candidate | None:
-        """A file that has not changed since it was looked at before."""
-        for place, (since, seen) in enumerate(self._growing):
-            if time.monotonic() - since < LOOK_AGAIN_S:
-                continue
-            del self._growing[place]
-            try:
-                now = observe(seen.path)
-            except OSError:
-                self._tally.failed["Vanished"] += 1
-                return self._settled()
-            if now == seen:
-                return now
-            self._growing.append((time.monotonic(), now))
-            return None
-        return None
+    def _gone(self, path: Path) -> None:
+        self._tally.failed["Vanished"] += 1
+        self._event("vanished", logging.WARNING, path=str(path))
 
     def _claimed(self, candidate: Candidate) -> _Held | None:
         key, is_content = self._key(candidate)
@@ -320,7 +299,7 @@ class _Batch:
                 self._count(outcome)
                 return
             fail(connection, outcome, "BadMetadata", error.message)
-        self._tally.failed["BadMetadata"] += 1
+        self._refused(candidate.path, "BadMetadata", error.message)
 
     def _count(self, job: Job) -> None:
         match job.state:
@@ -331,23 +310,21 @@ class _Batch:
             case JobState.CLAIMED if job.id in self._held:
                 self._tally.already += 1  # the same recording twice in this source
             case JobState.WAITING:  # it crashed before and its pause is not over
-                self._postpone(Path(job.path), LOOK_AGAIN_S)
+                self._files.postpone(Path(job.path), queue.LOOK_AGAIN_S)
             case _:
                 self._tally.elsewhere += 1
 
     # --- from results to the store ------------------------------------------------------------
 
-    def _handle(self, event: Result | Died) -> None:
-        match event:
-            case Audited(number, report):
-                self._save(self._held.pop(number), event)
-                logger.info("audited %s: %s", report.call_id, report.scorecard.percent)
+    def _handle(self, happened: Result | Died) -> None:
+        match happened:
+            case Audited(number):
+                self._save(self._held.pop(number), happened)
             case Refused(number, kind, message):
                 held = self._held.pop(number)
                 with self._store.writing() as connection:
                     fail(connection, held.claim, kind, message)
-                self._tally.failed[kind] += 1
-                logger.warning("%s: %s", kind, message)
+                self._refused(held.task.path, kind, message)
             case Broken(number, message):
                 self._tally.crashes += 1
                 self._crashed(self._held.pop(number), message)
@@ -359,42 +336,61 @@ class _Batch:
                 with self._store.writing() as connection:
                     release(connection, [held.claim for held in innocent])
                 self._started -= len(innocent)
-                self._paths.extendleft(held.task.path for held in reversed(innocent))
+                self._files.put_back([held.task.path for held in innocent])
+
+    def _refused(self, path: Path, kind: str, message: str) -> None:
+        self._tally.failed[kind] += 1
+        self._event("refused", logging.WARNING, path=str(path), kind=kind, reason=message)
 
     def _crashed(self, held: _Held, reason: str) -> None:
         with self._store.writing() as connection:
             state = crash(connection, held.claim, reason)
-        logger.error("%s: %s (%s)", held.task.path, reason, state.value)
+        self._event(
+            "crashed",
+            logging.ERROR,
+            path=str(held.task.path),
+            reason=reason,
+            attempt=held.claim.attempt,
+            state=state.value,
+        )
         if state == JobState.QUARANTINED:
             self._tally.quarantined += 1
             return
         self._started -= 1
-        self._postpone(held.task.path, pause_before(held.claim.attempt + 1))
-
-    def _postpone(self, path: Path, seconds: float) -> None:
-        self._later.append((time.monotonic() + seconds, path))
+        self._files.postpone(held.task.path, pause_before(held.claim.attempt + 1))
 
     def _save(self, held: _Held, done: Audited) -> None:
         report = done.report
         if held.task.transcript is not None:
             # Heard under another name before: the report names the file of today.
-            heard = report.timeline.transcript
-            recording = replace(heard.recording, path=str(held.task.path))
+            before = report.timeline.transcript
+            recording = replace(before.recording, path=str(held.task.path))
             report = replace(
                 report,
-                timeline=replace(report.timeline, transcript=replace(heard, recording=recording)),
+                timeline=replace(report.timeline, transcript=replace(before, recording=recording)),
             )
+        path = str(held.task.path)
         with self._store.writing() as connection:
             if not finish(connection, held.claim):
                 self._tally.elsewhere += 1
-                logger.warning("%s: the lease was lost, the result is dropped", held.task.path)
+                self._event("lease_lost", logging.WARNING, path=path)
                 return
             save_call(connection, report, held.recognition, self._plan.rulebook, self._run_id)
-        self._tally.add(report, heard=held.task.transcript is None)
+        heard = held.task.transcript is None
+        self._tally.add(report, heard=heard)
+        self._event(
+            "audited" if heard else "rejudged",
+            call_id=report.call_id,
+            path=path,
+            sha256=report.timeline.transcript.recording.sha256,
+            duration_ms=report.timeline.duration_ms,
+            percent=report.scorecard.percent,
+            grade=report.scorecard.grade,
+            auto_failed_by=list(report.scorecard.auto_failed_by),
+        )
 
-
-def _may_grow(candidate: Candidate) -> bool:
-    return abs(time.time() - candidate.modified_ns / 1e9) < SETTLED_S
+    def _event(self, name: str, level: int = logging.INFO, **details: Any) -> None:
+        event(logger, level, name, run=self._run_id, **details)
 
 
 def paths_of(paths: Iterable[Path]) -> tuple[Path, ...]:

@@ -25,6 +25,8 @@ class Tally:
         crashes: How often a worker ended in the middle of a recording.
         quarantined: Ended workers too often.
         elsewhere: In the hands of another run.
+        bad_rows: Rows of the manifest that name no recording.
+        skipped_rows: Rows of the manifest that are no recorded calls.
         audio_ms: Length of what was audited.
         grades: Audited calls by grade.
     """
@@ -38,6 +40,8 @@ class Tally:
     crashes: int = 0
     quarantined: int = 0
     elsewhere: int = 0
+    bad_rows: int = 0
+    skipped_rows: int = 0
     audio_ms: int = 0
     grades: Counter[str] = field(default_factory=Counter)
     auto_failed: int = 0
@@ -111,6 +115,8 @@ class Tally:
             "crashes": self.crashes,
             "quarantined": self.quarantined,
             "in_other_runs": self.elsewhere,
+            "bad_rows": self.bad_rows,
+            "skipped_rows": self.skipped_rows,
             "grades": dict(sorted(self.grades.items())),
             "auto_failed": self.auto_failed,
             "to_review": self.to_review,

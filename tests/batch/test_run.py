@@ -15,7 +15,7 @@ from dialogue_auditor import MODEL, DialogueAuditors
 from sqlalchemy import select
 
 from callaudit.audit import AuditOptions
-from callaudit.batch import run as run_module
+from callaudit.batch import queue
 from callaudit.batch.discover import find_recordings
 from callaudit.batch.run import Plan, paths_of, run_batch
 from callaudit.batch.tally import Tally
@@ -40,7 +40,7 @@ RUDE = "坐席 喂，讲话！\n客户 我家暖气不热。\n坐席 你有完�
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "RETRY_AFTER", timedelta(milliseconds=10))
-    monkeypatch.setattr(run_module, "LOOK_AGAIN_S", 0.05)
+    monkeypatch.setattr(queue, "LOOK_AGAIN_S", 0.05)
 
 
 @pytest.fixture
@@ -266,7 +266,7 @@ def test_growing_file_is_waited_for(
             with growing.open("a", encoding="utf-8") as file:
                 file.write(words.pop(0))
 
-    monkeypatch.setattr(run_module, "LOOK_AGAIN_S", 0.3)
+    monkeypatch.setattr(queue, "LOOK_AGAIN_S", 0.3)
     tally = run_batch(store, plan(calls, tmp_path), grow)
     assert tally.audited == 4
     assert words == []
