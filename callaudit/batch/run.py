@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from callaudit.batch import queue
 from callaudit.batch.discover import Candidate
+from callaudit.batch.engine import Died, Engine, EngineFactory
 from callaudit.batch.keys import content_key, known_hash, recognition_sha256, remember_hash
 from callaudit.batch.log import event
-from callaudit.batch.pool import Died, Pool
+from callaudit.batch.pool import Pool
 from callaudit.batch.sources import MetadataOf
 from callaudit.batch.tally import Tally
 from callaudit.batch.worker import Audited, AuditorFactory, Broken, Refused, Result, Task
@@ -63,6 +64,7 @@ class Plan:
         model_sha256: By which model.
         make_auditor: Makes the auditor of a worker.
         workers: How many processes.
+        make_engine: Starts them, here or on other machines.
         limit: Stop after so many recordings were worked on.
         bad_rows: Rows of the manifest that name no recording.
         skipped_rows: Rows of the manifest that are no recorded calls.
@@ -76,6 +78,7 @@ class Plan:
     model_sha256: str
     make_auditor: AuditorFactory
     workers: int = 1
+    make_engine: EngineFactory = Pool
     limit: int | None = None
     bad_rows: int = 0
     skipped_rows: int = 0
@@ -102,7 +105,7 @@ def run_batch(store: Store, plan: Plan, watch: Callable[[Tally], None] | None = 
         InfrastructureError: Nothing can go on. What was stored stays; the rest is released.
         KeyboardInterrupt: The user stopped it; likewise.
     """
-    pool = Pool(plan.make_auditor, plan.workers)
+    pool = plan.make_engine(plan.make_auditor, plan.workers)
     try:
         # A model that is missing or corrupt shows here, before anything is claimed.
         pool.wait_until_ready()
@@ -125,7 +128,7 @@ class _Batch:
         self,
         store: Store,
         plan: Plan,
-        pool: Pool,
+        pool: Engine,
         run_id: str,
         watch: Callable[[Tally], None],
     ) -> None:
