@@ -6,11 +6,11 @@ import contextlib
 import multiprocessing
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from multiprocessing import connection as pipes
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
+from callaudit.batch.engine import Died
 from callaudit.batch.worker import (
     AHEAD,
     AtRisk,
@@ -28,21 +28,6 @@ SILENCE_S = 3600.0
 """A worker that says nothing for so long hangs; four hours of audio take a fraction of it."""
 
 STOP_S = 2.0
-
-
-@dataclass(frozen=True)
-class Died:
-    """A worker ended while it had tasks.
-
-    Attributes:
-        suspects: Tasks that it was working on; one of them may have killed it.
-        others: Tasks that it had not begun.
-        reason: How it ended, in Chinese.
-    """
-
-    suspects: tuple[int, ...]
-    others: tuple[int, ...]
-    reason: str
 
 
 class _Worker:
@@ -78,7 +63,7 @@ class _Worker:
 
 
 class Pool:
-    """A fixed number of workers."""
+    """A fixed number of workers on this machine; see `callaudit.batch.engine.Engine`."""
 
     def __init__(
         self, make_auditor: AuditorFactory, workers: int, silence_s: float = SILENCE_S
@@ -101,6 +86,16 @@ class Pool:
     def room(self) -> int:
         """How many more tasks can be submitted now."""
         return sum(worker.room for worker in self._workers)
+
+    @property
+    def at_risk(self) -> tuple[int, ...]:
+        """The tasks that are being worked on."""
+        return tuple(
+            number
+            for worker in self._workers
+            for numbers in worker.at_risk.values()
+            for number in numbers
+        )
 
     def submit(self, task: Task) -> bool:
         """Gives a task to the worker that has least to do.
