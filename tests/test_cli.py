@@ -194,6 +194,7 @@ def test_sidecar_that_cannot_be_used_spoils_its_recording(
         (["check", "--transcript", "good.txt", "-o", "good.txt/x"], "写不了文件"),
         (["chekc"], "没有命令"),
         (["transcribe"], "缺少参数 录音…"),
+        (["transcribe", "a.wav", "--explain", "--format", "srt"], "--explain"),
         (["transcribe", "a.wav", "--format", "doc"], "只能是 json、srt、vtt、txt"),
         (["batch", "run", "nowhere"], "nowhere"),
         (["report", "agent", "--since", "yesterday"], "不是日期"),

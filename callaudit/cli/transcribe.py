@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,8 +17,14 @@ from callaudit.cli.options import (
     ThreadsOption,
     UnmaskedOption,
 )
-from callaudit.cli.output import emit, progress_of, save, say
+from callaudit.cli.output import console, emit, progress_of, rendered, save, say
 from callaudit.errors import ConfigError, RecordingError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from callaudit.calls import Transcript
+    from callaudit.rulebook import Rulebook
 
 
 class TextFormat(StrEnum):
@@ -49,6 +56,13 @@ def transcribe(
     ] = None,
     model: ModelOption = None,
     agent_channel: AgentChannelOption = None,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="逐句说明怎样听出来的：听的范围、解码方法、可信度、舍弃了什么、角色怎样判断",
+        ),
+    ] = False,
     unmasked: UnmaskedOption = False,
     threads: ThreadsOption = None,
 ) -> int:
@@ -64,9 +78,12 @@ def transcribe(
         raise ConfigError("--metadata 只能用于一个录音；多个录音请在旁边各放一个同名的 .json")
     if several and output is not None and output.exists() and not output.is_dir():
         raise ConfigError(f"--output {output} 是文件；多个录音的转写要写到文件夹")
+    if explain and to != TextFormat.TXT:
+        raise ConfigError("--explain 代替转写的文字，不能和 --format 一起用；json 里有同样的内容")
     settings = load_settings(model=model, threads=threads)
     options = AuditOptions.from_settings(settings, agent_channel)
-    auditor = Auditor(load_rulebook(settings.rulebook), options, settings.cache)
+    rulebook = load_rulebook(settings.rulebook)
+    auditor = Auditor(rulebook, options, settings.cache)
     missed = False
     for number, path in enumerate(recordings, 1):
         try:
@@ -77,7 +94,14 @@ def transcribe(
             missed = True
             continue
         shown = transcript if unmasked else mask_transcript(transcript)
-        text = write_transcript(shown, to.value)
+        if explain and output is None:
+            _explain(shown, rulebook, console())
+            continue
+        text = (
+            rendered(partial(_explain, shown, rulebook))
+            if explain
+            else write_transcript(shown, to.value)
+        )
         if output is None:
             emit(text)
         elif several or output.is_dir():
@@ -85,3 +109,9 @@ def transcribe(
         else:
             save(output, text)
     return SOME_NOT_AUDITED if missed else 0
+
+
+def _explain(transcript: Transcript, rulebook: Rulebook, terminal: Console) -> None:
+    from callaudit.report.transcript_explained import print_heard
+
+    print_heard(transcript, terminal, {phrase.id: phrase.title for phrase in rulebook.phrasebook})
