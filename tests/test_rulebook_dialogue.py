@@ -52,6 +52,11 @@ def test_loudness() -> None:
     assert set(customer.dbfs) == {-70}
 
 
+def test_language_of_the_words_before() -> None:
+    transcript = parse_dialogue("坐席 您好\n客户 中\n普通话 0.25\n坐席 再见")
+    assert [utterance.mandarin for utterance in transcript.utterances] == [None, 0.25, None]
+
+
 def test_one_channel() -> None:
     transcript = parse_dialogue("单声道\n坐席 您好\n客户 你好")
     assert (transcript.recording.channels, transcript.role_source) == (1, "separated")
@@ -78,6 +83,8 @@ def test_times(text: str, ms: int) -> None:
         ("# 说明\n\n静音 很久", 3, "看不懂时间 很久"),
         ("音乐 一会儿", 1, "缺少时间"),
         ("响度 坐席 大", 1, "应写成"),
+        ("普通话 0.3", 1, "前面还没有说话"),
+        ("坐席 您好\n普通话 3", 2, "应写成"),
     ],
 )
 def test_mistakes_name_their_line(text: str, line: int, message: str) -> None:

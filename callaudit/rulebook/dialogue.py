@@ -11,9 +11,10 @@ One line per utterance, the role first; everything else is optional::
 
 Other lines say what else is heard: ``静音 20`` lets 20 s pass, ``音乐 00:10-00:40`` is hold music,
 ``回铃 5`` rings five times, ``忙音 3`` lasts 3 s, ``响度 坐席 00:10-00:13 -12`` sets the loudness
-in dBFS, ``结束 01:30`` the length of the recording, ``单声道`` that there is one channel in which
-the speakers were told apart by their voices. ``#`` begins a comment. Without times an
-utterance follows the one before after 0.5 s and lasts 0.2 s per character.
+in dBFS, ``普通话 0.3`` how likely the words before are Mandarin, ``结束 01:30`` the length of the
+recording, ``单声道`` that there is one channel in which the speakers were told apart by their
+voices. ``#`` begins a comment. Without times an utterance follows the one before after 0.5 s and
+lasts 0.2 s per character.
 """
 
 from __future__ import annotations
@@ -112,10 +113,12 @@ class _Writer:
                 self.end_ms = parse_time(rest)
             elif head == "响度":
                 self._loudness(rest)
+            elif head == "普通话":
+                self._mandarin(rest)
             elif head in _SOUNDS:
                 self._sound(_SOUNDS[head], rest)
             else:
-                known = "、".join((*_ROLES, "静音", *_SOUNDS, "响度", "单声道", "结束"))
+                known = "、".join((*_ROLES, "静音", *_SOUNDS, "响度", "普通话", "单声道", "结束"))
                 raise ValueError(f"应以 {known} 开头，写的是 {head}")
         except ValueError as cause:
             raise DialogueError(number, str(cause)) from None
@@ -186,6 +189,13 @@ class _Writer:
             raise ValueError("应写成 响度 坐席 00:10-00:13 -12")
         start_ms, end_ms = parse_time(period.group(1)), parse_time(period.group(2))
         self.loudness.append((_ROLES[parts[0]], start_ms, end_ms, int(parts[2])))
+
+    def _mandarin(self, rest: str) -> None:
+        if not self.utterances:
+            raise ValueError("前面还没有说话")
+        if not re.fullmatch(r"0(\.\d+)?|1(\.0+)?", rest):
+            raise ValueError("应写成 普通话 0.3，0 到 1 之间")
+        self.utterances[-1] = replace(self.utterances[-1], mandarin=float(rest))
 
     def transcript(self, text: str) -> Transcript:
         ends = [voice.end_ms for voice in self.voice]
