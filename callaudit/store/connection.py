@@ -41,7 +41,8 @@ class Store:
             ConfigError: The address is not one of SQLite or PostgreSQL.
         """
         parsed = _parsed(url)
-        self.place = parsed.render_as_string(hide_password=True)
+        named = parsed.set(drivername=parsed.get_backend_name())
+        self.place = named.render_as_string(hide_password=True)
         self._file = _sqlite_file(parsed)
         self.engine = _make_engine(parsed)
 
@@ -176,7 +177,7 @@ def _make_engine(url: URL) -> Engine:
         raise ConfigError(f"审核库地址不能用：{cause}") from None
     except ModuleNotFoundError:
         raise ConfigError(
-            "使用 PostgreSQL 要先安装驱动：pip install 'callaudit[postgresql]'"
+            "使用 PostgreSQL 要先安装驱动：pip install 'callaudit[postgres]'"
         ) from None
 
 
