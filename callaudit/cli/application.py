@@ -17,6 +17,7 @@ from callaudit.cli.chinese import ChineseGroup, usage_sentence
 from callaudit.cli.doctor import register as register_doctor
 from callaudit.cli.phrases import register as register_phrases
 from callaudit.cli.report import register as register_report
+from callaudit.cli.rescore import register as register_rescore
 from callaudit.cli.rules import register as register_rules
 from callaudit.cli.transcribe import register as register_transcribe
 from callaudit.errors import CallAuditError
@@ -40,6 +41,7 @@ register_check(app)
 register_transcribe(app)
 register_batch(app)
 register_report(app)
+register_rescore(app)
 register_rules(app)
 register_phrases(app)
 register_doctor(app)

@@ -173,7 +173,7 @@ def _deliver(summary: Summary, to: SummaryFormat, output: Path | None, wanted: C
         case SummaryFormat.JSON:
             from callaudit.report.summary_text import summary_object
 
-            made = summary_object(summary, _filter_object(wanted), datetime.now(UTC))
+            made = summary_object(summary, filter_object(wanted), datetime.now(UTC))
             deliver(json.dumps(made, ensure_ascii=False) + "\n", output)
         case SummaryFormat.CSV:
             from callaudit.report.summary_text import summary_csv
@@ -207,7 +207,8 @@ def in_words(wanted: CallFilter) -> str:
     return "，".join(parts) or "全部通话"
 
 
-def _filter_object(wanted: CallFilter) -> dict[str, str | None]:
+def filter_object(wanted: CallFilter) -> dict[str, str | None]:
+    """A filter as plain data."""
     return {
         "since": None if wanted.since is None else wanted.since.isoformat(),
         "until": None if wanted.until is None else wanted.until.isoformat(),

@@ -156,6 +156,15 @@ def plain(kind: Kind, value: Value) -> Value:
     return value
 
 
+def inert(value: Value) -> Value:
+    """A value for CSV: what a spreadsheet would run as a formula stands behind an apostrophe."""
+    if value is None:
+        return ""
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
+        return "'" + value
+    return value
+
+
 def rows_of(columns: Sequence[Column[Row]], items: Sequence[Row]) -> list[list[Value]]:
     """The values of a table."""
     return [[column.value(item) for column in columns] for item in items]

@@ -17,8 +17,8 @@ from callaudit.report.summary_table import (
     GROUP_NAMES,
     SMALL_SAMPLE,
     TITLES,
-    Value,
     group_columns,
+    inert,
     most_broken,
     plain,
     rows_of,
@@ -165,17 +165,9 @@ def summary_csv(summary: Summary) -> str:
     writer.writerow([column.heading for column in columns])
     for row in rows_of(columns, summary.groups):
         writer.writerow(
-            [_inert(plain(column.kind, value)) for column, value in zip(columns, row, strict=True)]
+            [inert(plain(column.kind, value)) for column, value in zip(columns, row, strict=True)]
         )
     return "\ufeff" + file.getvalue()
-
-
-def _inert(value: Value) -> Value:
-    if value is None:
-        return ""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
-        return "'" + value
-    return value
 
 
 def summary_object(
@@ -197,8 +189,8 @@ def summary_object(
         "trend": [
             {
                 "day": point.day.isoformat(),
-                "score": _mean_object(point.score),
-                "passed": _share_object(point.passed),
+                "score": mean_object(point.score),
+                "passed": share_object(point.passed),
             }
             for point in summary.trend
         ],
@@ -213,33 +205,35 @@ def _group_object(group: GroupSummary) -> dict[str, Any]:
         "key": group.key,
         "team": group.team,
         "calls": group.calls,
-        "score": _mean_object(group.score),
-        "passed": _share_object(group.passed),
+        "score": mean_object(group.score),
+        "passed": share_object(group.passed),
         "auto_failed": group.auto_failed,
         "to_review": group.to_review,
         "violations": group.violations,
         "ranked": group.ranked,
         "rank": group.rank,
-        "categories": {item.category: _mean_object(item.points) for item in group.categories},
+        "categories": {item.category: mean_object(item.points) for item in group.categories},
         "rules": {
             item.rule: {
                 "title": item.title,
-                "failed": _share_object(item.failed),
+                "failed": share_object(item.failed),
                 "uncertain": item.uncertain,
-                "points": _mean_object(item.points),
+                "points": mean_object(item.points),
             }
             for item in group.rules
         },
     }
 
 
-def _mean_object(mean: Mean) -> dict[str, Any]:
+def mean_object(mean: Mean) -> dict[str, Any]:
+    """A mean with its sample as plain data."""
     return {
         name: value if value is None else round(value, 2) for name, value in asdict(mean).items()
     }
 
 
-def _share_object(share: Share) -> dict[str, Any]:
+def share_object(share: Share) -> dict[str, Any]:
+    """A share with its sample as plain data."""
     return {
         "count": share.count,
         "n": share.n,

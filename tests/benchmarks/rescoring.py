@@ -1,4 +1,4 @@
-"""How fast stored calls are judged again: ``python tests/benchmarks/rescoring.py [calls] [workers]``.
+"""How fast stored calls are judged again: ``python tests/benchmarks/rescoring.py [CALLS [WORKERS]]``.
 
 A store (SQLite, on disk) with two-minute calls is judged by three other rulebooks: points changed
 (the phrases are those of before), the same as a dry run, and phrases changed (every transcript is
