@@ -86,10 +86,16 @@ class Tally:
 
     @property
     def seconds_left(self) -> float | None:
-        """How long the rest takes at the pace so far."""
-        if not self.handled or self.found < self.handled:
+        """How long the rest takes at the pace so far, if none of it was done before."""
+        worked = self.judged + self.failed.total()
+        if not worked or self.found < self.handled:
             return None
-        return self.seconds / self.handled * (self.found - self.handled)
+        return self.seconds / worked * (self.found - self.handled)
+
+    @property
+    def unaudited(self) -> int:
+        """What the source has and cannot be audited: recordings, and rows without one."""
+        return self.failed.total() + self.failed_before + self.quarantined + self.bad_rows
 
     def add(self, report: CallReport, *, heard: bool) -> None:
         """Counts a call that was judged."""
