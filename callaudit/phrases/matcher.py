@@ -102,19 +102,27 @@ class Matcher:
         return self._search_exactly(utterances, ()).matches(False).hits
 
     def nearest(
-        self, phrases: Collection[str], utterances: Sequence[Utterance], floor: float = 0.35
-    ) -> tuple[Candidate, ...]:
-        """The places most like given phrases, however little alike; for missing phrases.
+        self,
+        phrases: Collection[str],
+        utterances: Sequence[Utterance],
+        acoustic: Sequence[AcousticScore] = (),
+        floor: float = 0.35,
+    ) -> tuple[PhraseHit, ...]:
+        """The places most like given phrases, however little alike, best first.
 
-        Every wording is compared with everything that was said, so this is meant for a few phrases
-        in a short window.
+        This explains why phrases are missing. Every wording is compared with everything that was
+        said, so it is meant for a few phrases in a short window.
 
         Args:
             phrases: Ids.
             utterances: Of the window, in order of start time.
+            acoustic: Scores of candidates of an earlier search.
             floor: Least similarity.
+
+        Returns:
+            None of them counts as a hit; the threshold of their alignments is the phonetic one.
         """
-        search = self._search_exactly(utterances, ())
+        search = self._search_exactly(utterances, acoustic)
         return search.nearest(self.phonetic, frozenset(phrases), floor)
 
     def _search_exactly(

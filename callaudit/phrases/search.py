@@ -248,7 +248,7 @@ class Search:
 
     def nearest(
         self, index: PhoneticIndex, phrases: frozenset[str], floor: float
-    ) -> tuple[Candidate, ...]:
+    ) -> tuple[PhraseHit, ...]:
         """See `callaudit.phrases.matcher.Matcher.nearest`."""
         import numpy as np
 
@@ -258,7 +258,22 @@ class Search:
             wanted = replace(speech, wanted=speech.wanted & chosen)
             return index.nearest(wanted, floor)
 
-        return self._candidates(place for place in self._sound_out(search) if self._free(place))
+        found = [self._near_hit(place) for place in self._sound_out(search) if self._free(place)]
+        return tuple(sorted(found, key=lambda hit: (-hit.score, hit.start_ms, hit.phrase)))
+
+    def _near_hit(self, place: _Place) -> PhraseHit:
+        """What came near, with what it lacks to count."""
+        hit, sounding = self._sound_hit(place), place.sounding
+        return replace(
+            hit,
+            alignment=Alignment(
+                expected=sounding.account.expected,
+                heard=sounding.account.heard,
+                similarity=hit.score,
+                acoustic=self._score(place),
+                threshold=self.phrases[sounding.phrase].thresholds(sounding.weight).accept,
+            ),
+        )
 
     def _candidates(self, places: Iterable[_Place]) -> tuple[Candidate, ...]:
         """What the sound could decide, best first."""

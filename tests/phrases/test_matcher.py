@@ -221,9 +221,14 @@ def test_candidates_say_what_would_replace_what(matcher: Matcher) -> None:
 
 def test_the_nearest_place_of_a_missing_phrase_can_be_asked_for(matcher: Matcher) -> None:
     utterance = say("师傅明天两面交断了", Role.AGENT)
-    candidates = matcher.nearest(["hold-return"], [utterance])
-    assert candidates
-    assert {candidate.phrase for candidate in candidates} == {"hold-return"}
+    near = matcher.nearest(["hold-return"], [utterance])
+    assert {hit.phrase for hit in near} == {"hold-return"}
+    assert [hit.score for hit in near] == sorted((hit.score for hit in near), reverse=True)
+    assert not any(hit.certain for hit in near)
+    alignment = near[0].alignment
+    assert alignment is not None
+    assert len(alignment.heard) == len(alignment.expected)
+    assert alignment.similarity < (alignment.threshold or 0)
 
 
 # --- properties ------------------------------------------------------------------------------
