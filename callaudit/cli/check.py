@@ -24,8 +24,11 @@ from callaudit.cli.output import console, deliver, emit, progress_of, rendered, 
 from callaudit.errors import ConfigError, RecordingError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from callaudit.audit import Auditor
     from callaudit.calls import CallMetadata, CallReport
+    from callaudit.report.phrase_explained import Explanation
     from callaudit.report.wording import RuleNotes
 
 SOME_FAILED = 1
@@ -92,14 +95,24 @@ def check(
             "review 待复核，never 从不；后面的包含前面的",
         ),
     ] = FailOn.AUTO_FAIL,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="逐条说明话术怎样听出来的：读音对照、得分和门槛；缺的话术最接近的原话。"
+            "html 报告里总是有",
+        ),
+    ] = False,
     unmasked: UnmaskedOption = False,
     threads: ThreadsOption = None,
 ) -> int:
     """审核录音，给出评分、违规依据和对话。"""
     sources = _sources(recordings or [], transcript, metadata)
+    if explain and to == ReportFormat.JSON:
+        raise ConfigError("--explain 不能和 --format json 一起用，请用 terminal 或 html")
     _check_output(to, output, len(sources))
     auditor = _auditor(rulebook, model, agent_channel, threads)
-    delivery = _Delivery(auditor, to, output, unmasked, len(sources))
+    delivery = _Delivery(auditor, to, output, unmasked, explain, len(sources))
     failed = missed = False
     for number, source in enumerate(sources, 1):
         try:
@@ -208,12 +221,19 @@ class _Delivery:
     """Brings reports to where they were asked for: at once on stdout, whole into files."""
 
     def __init__(
-        self, auditor: Auditor, to: ReportFormat, output: Path | None, unmasked: bool, count: int
+        self,
+        auditor: Auditor,
+        to: ReportFormat,
+        output: Path | None,
+        unmasked: bool,
+        explain: bool,
+        count: int,
     ) -> None:
         self._auditor = auditor
         self._to = to
         self._output = output
         self._unmasked = unmasked
+        self._explain = explain
         self._count = count
         self._texts: list[str] = []
         self._names: set[str] = set()
@@ -228,9 +248,12 @@ class _Delivery:
             self._add_page(shown, source)
             return
         if self._to == ReportFormat.TERMINAL and self._output is None:
-            self._print(shown)
+            self._print(shown, console())
             return
-        text = self._line(shown) if self._to == ReportFormat.JSON else self._plain(shown)
+        if self._to == ReportFormat.JSON:
+            text = self._line(shown)
+        else:
+            text = rendered(lambda terminal: self._print(shown, terminal))
         if self._output is None:
             emit(text)
         else:
@@ -250,15 +273,16 @@ class _Delivery:
 
         return call_line(report) + "\n"
 
-    def _print(self, report: CallReport) -> None:
+    def _print(self, report: CallReport, terminal: Console) -> None:
         from callaudit.report.terminal import print_report
 
-        print_report(report, console(), self._notes())
+        explanation = self._explanation(report) if self._explain else None
+        print_report(report, terminal, self._notes(), explanation=explanation)
 
-    def _plain(self, report: CallReport) -> str:
-        from callaudit.report.terminal import print_report
+    def _explanation(self, report: CallReport) -> Explanation:
+        from callaudit.report.phrase_explained import explain
 
-        return rendered(lambda terminal: print_report(report, terminal, self._notes()))
+        return explain(report, self._auditor.rulebook, self._auditor.matcher)
 
     def _add_page(self, report: CallReport, source: Source) -> None:
         from callaudit.report.embedded_audio import audio_data_uri, muted_spans
@@ -269,7 +293,7 @@ class _Delivery:
             transcript = report.timeline.transcript
             muted = () if self._unmasked else muted_spans(transcript)
             audio = audio_data_uri(source.path, transcript.recording.sha256, muted)
-        page = render_call(report, self._notes(), audio)
+        page = render_call(report, self._notes(), audio, self._explanation(report))
         if self._count == 1 and (self._output is None or not self._output.is_dir()):
             deliver(page, self._output)
             return

@@ -15,6 +15,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from callaudit.calls import CallReport, Evidence, Outcome, Role, Utterance, Verdict
+from callaudit.report.phrase_explained import Explanation
 from callaudit.report.timeline_svg import LABEL_WIDTH, LANE_HEIGHT, WIDTH, draw_timeline
 from callaudit.report.wording import (
     METHODS,
@@ -26,6 +27,7 @@ from callaudit.report.wording import (
     grade_level,
     number,
     percent,
+    precise_clock,
 )
 
 if TYPE_CHECKING:
@@ -56,7 +58,10 @@ class Line:
 
 
 def render_call(
-    report: CallReport, notes: RuleNotes | None = None, audio: str | None = None
+    report: CallReport,
+    notes: RuleNotes | None = None,
+    audio: str | None = None,
+    explanation: Explanation | None = None,
 ) -> str:
     """The page of one call.
 
@@ -64,6 +69,7 @@ def render_call(
         report: The call, already masked if it shall be.
         notes: Titles, clause texts and advice of the rulebook.
         audio: ``data:`` address of the sound; ``None`` for a page without a player.
+        explanation: Why phrases count as said or missing.
     """
     notes = notes or RuleNotes()
     violations = sorted(report.violations, key=lambda verdict: not verdict.auto_fail)
@@ -84,6 +90,7 @@ def render_call(
         ],
         dialogue=_dialogue(report),
         categories=_categories(report, notes),
+        why=explanation or Explanation(),
     )
 
 
@@ -135,6 +142,7 @@ def _environment() -> Environment:
     )
     environment.filters.update(
         clock=clock,
+        precise=precise_clock,
         number=number,
         percent=percent,
         role=lambda role: ROLES[role],

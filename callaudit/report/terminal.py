@@ -6,6 +6,7 @@ the output is not a terminal.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -16,6 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from callaudit.calls import CallReport, Evidence, Outcome, Role, Utterance, Verdict
+from callaudit.report.phrase_explained import Explanation
+from callaudit.report.terminal_explained import Explaining, other_phrases
 from callaudit.report.wording import (
     METHODS,
     OUTCOMES,
@@ -35,7 +38,12 @@ ROLE_STYLES = {Role.AGENT: "cyan", Role.CUSTOMER: "magenta", Role.UNKNOWN: "dim"
 
 
 def print_report(
-    report: CallReport, console: Console, notes: RuleNotes | None = None, *, dialogue: bool = True
+    report: CallReport,
+    console: Console,
+    notes: RuleNotes | None = None,
+    *,
+    dialogue: bool = True,
+    explanation: Explanation | None = None,
 ) -> None:
     """Prints the report of one call.
 
@@ -44,12 +52,16 @@ def print_report(
         console: Where to; its width is kept to.
         notes: Titles and advice of the rulebook.
         dialogue: Whether the transcript is printed as well.
+        explanation: Why phrases count as said or missing, if that shall be printed.
     """
     notes = notes or RuleNotes()
-    parts = [_headline(report, notes), _violations(report, notes)]
-    review = _review(report)
+    why = explanation or Explanation()
+    parts = [_headline(report, notes), _violations(report, notes, why)]
+    review = _review(report, why)
     if review is not None:
         parts.append(review)
+    if why.others:
+        parts.append(other_phrases(why))
     if dialogue:
         parts.append(_dialogue(report))
     parts.append(_provenance(report))
@@ -125,7 +137,7 @@ def _categories(report: CallReport, notes: RuleNotes) -> Table:
     return table
 
 
-def _violations(report: CallReport, notes: RuleNotes) -> RenderableType:
+def _violations(report: CallReport, notes: RuleNotes, why: Explanation) -> RenderableType:
     if not report.violations:
         decided = sum(1 for verdict in report.verdicts if verdict.decided)
         if not decided:
@@ -134,14 +146,14 @@ def _violations(report: CallReport, notes: RuleNotes) -> RenderableType:
     return Group(
         Text(f"违规 {len(report.violations)} 项", style="bold red"),
         *(
-            _violation(verdict, notes)
+            _violation(verdict, notes, why)
             for verdict in sorted(report.violations, key=lambda verdict: not verdict.auto_fail)
         ),
         Text(),
     )
 
 
-def _violation(verdict: Verdict, notes: RuleNotes) -> RenderableType:
+def _violation(verdict: Verdict, notes: RuleNotes, why: Explanation) -> RenderableType:
     head = Text("✗ ", style="red")
     head.append(verdict.title or verdict.rule, style="bold")
     head.append(f"  {_clauses(verdict)}", style="dim")
@@ -153,7 +165,8 @@ def _violation(verdict: Verdict, notes: RuleNotes) -> RenderableType:
     if verdict.auto_fail:
         head.append("  一票否决", style="bold red")
     lines: list[RenderableType] = [head, _indented(Text(verdict.reason), 2)]
-    lines.extend(_indented(_evidence(item), 2) for item in verdict.evidence)
+    for item in verdict.evidence:
+        lines += _explained_evidence(item, why)
     coaching = notes.coaching.get(verdict.rule)
     if coaching:
         lines.append(_indented(_labelled("建议", Text(coaching, style="italic")), 2))
@@ -180,6 +193,13 @@ def _evidence(evidence: Evidence) -> Table:
     return table
 
 
+def _explained_evidence(evidence: Evidence, why: Explanation) -> Iterator[RenderableType]:
+    yield _indented(_evidence(evidence), 2)
+    explained = why.of(evidence)
+    if explained is not None:
+        yield _indented(Explaining(explained), 4)
+
+
 def _shortened(quote: str) -> str:
     """A window without the prescribed words is quoted whole; the dialogue shows the rest."""
     if len(quote) <= LONGEST_QUOTE:
@@ -187,7 +207,7 @@ def _shortened(quote: str) -> str:
     return quote[: LONGEST_QUOTE - 1] + "…"
 
 
-def _review(report: CallReport) -> RenderableType | None:
+def _review(report: CallReport, why: Explanation) -> RenderableType | None:
     asked = [
         verdict
         for verdict in report.verdicts
@@ -202,7 +222,9 @@ def _review(report: CallReport) -> RenderableType | None:
         head.append(verdict.title or verdict.rule, style="bold")
         head.append(f"  {_clauses(verdict)}  {OUTCOMES[verdict.outcome]}", style="dim")
         lines += [head, _indented(Text(verdict.reason), 2)]
-        lines.extend(_indented(_evidence(item), 2) for item in verdict.evidence if item.end_ms > 0)
+        for item in verdict.evidence:
+            if item.end_ms > 0:
+                lines += _explained_evidence(item, why)
     return Group(*lines, Text())
 
 

@@ -27,7 +27,7 @@ from callaudit.calls import (
     merge_spans,
 )
 from callaudit.report.terminal import ROLE_STYLES, Harmless
-from callaudit.report.wording import ROLE_SOURCES, ROLES, clock
+from callaudit.report.wording import ROLE_SOURCES, ROLES, clock, precise_clock
 
 _EVENTS: dict[EventKind, str] = {
     "ringback": "回铃音",
@@ -237,12 +237,7 @@ def _why(one: Discarded) -> RenderableType:
 
 
 def _times(start_ms: int, end_ms: int) -> str:
-    return f"{_precise(start_ms)}–{_precise(end_ms)}"
-
-
-def _precise(ms: int) -> str:
-    """Borders are judged by tenths of a second."""
-    return f"{clock(ms)}.{ms % 1000 // 100}"
+    return f"{precise_clock(start_ms)}–{precise_clock(end_ms)}"
 
 
 def _indented(content: RenderableType, cells: int = 2) -> Padding:

@@ -88,6 +88,11 @@ def clock(ms: int) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes:02}:{seconds:02}"
 
 
+def precise_clock(ms: int) -> str:
+    """``mm:ss.s``, where borders of words matter."""
+    return f"{clock(ms)}.{ms % 1000 // 100}"
+
+
 def number(value: float) -> str:
     """A number without needless zeros: 4, 2.5, 86.25."""
     return f"{value:.2f}".rstrip("0").rstrip(".")

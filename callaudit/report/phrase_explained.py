@@ -1,0 +1,225 @@
+"""Why a phrase counts as said, or how far the nearest thing said was from it.
+
+Worked out from a report and the phrasebook whenever somebody asks; nothing of it is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from callaudit.calls import (
+    Alignment,
+    CallReport,
+    CallTimeline,
+    Evidence,
+    Outcome,
+    PhraseHit,
+    Role,
+    Span,
+)
+from callaudit.phrases.phonetics import DIGIT
+
+if TYPE_CHECKING:
+    from callaudit.phrases.matcher import Matcher
+    from callaudit.rulebook import Rulebook
+
+SHOWN = (Outcome.FAIL, Outcome.UNCERTAIN, Outcome.ERROR)
+"""Outcomes whose evidence reports show, each piece with its explanation."""
+
+State = Literal["said", "unsure", "missing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Syllable:
+    """One syllable of a phrase and what was heard for it; empty for nothing."""
+
+    expected: str
+    heard: str
+
+    @property
+    def alike(self) -> bool:
+        """Whether it was heard as it should be."""
+        return self.expected == self.heard
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A phrase and what was heard for it.
+
+    Attributes:
+        title: Of the phrase.
+        state: ``unsure``: between the thresholds; ``missing``: ``hit`` is only the nearest thing.
+        window: Where it was looked for, or heard.
+        hit: ``None`` when nothing came near.
+        acoustic_threshold: What an acoustic score has to reach.
+        rules: Titles of the rules that rest on it.
+    """
+
+    title: str
+    state: State
+    window: Span
+    hit: PhraseHit | None
+    acoustic_threshold: float
+    rules: tuple[str, ...] = ()
+
+    @property
+    def syllables(self) -> tuple[Syllable, ...]:
+        """The alignment; empty for what was heard to the letter."""
+        alignment = self.hit.alignment if self.hit is not None else None
+        if alignment is None:
+            return ()
+        pairs = zip(alignment.expected, alignment.heard, strict=True)
+        return tuple(Syllable(_shown(wanted), _shown(heard)) for wanted, heard in pairs)
+
+    @property
+    def reason(self) -> str:
+        """One Chinese sentence with the scores and what they had to reach."""
+        if self.hit is None:
+            return "这段时间里没有相近的话"
+        if self.hit.method == "exact":
+            return "与话术字面一致" + ("" if self.hit.certain else "，但跨了两句话，要人工判断")
+        alignment = self.hit.alignment
+        if alignment is None:
+            return "读音相近；话里有个人信息，不列出读音"
+        return "；".join(self._scores(alignment))
+
+    def _scores(self, alignment: Alignment) -> Iterator[str]:
+        acoustic = alignment.acoustic
+        by_sound = self.hit is not None and self.hit.method == "acoustic"
+        if by_sound:
+            yield f"读音相似度 {alignment.similarity:.2f}"
+        else:
+            yield from self._phonetic(alignment)
+        if acoustic is not None:
+            yield f"声学得分 {acoustic:.2f}，{_against(acoustic, self.acoustic_threshold)}"
+        elif self.state != "said":
+            yield "没有声学得分"
+
+    def _phonetic(self, alignment: Alignment) -> Iterator[str]:
+        limit = alignment.threshold
+        similarity = f"读音相似度 {alignment.similarity:.2f}"
+        if limit is None:
+            yield similarity
+        elif limit >= 1:
+            yield f"{similarity}，这句话术单凭读音不能算说过"
+        else:
+            yield f"{similarity}，{_against(alignment.similarity, limit)}"
+            if self.state != "said" and alignment.similarity >= limit:
+                yield f"但有 {sum(not one.alike for one in self.syllables)} 个音节不同"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Everything about the phrases of a call.
+
+    Attributes:
+        pieces: By the evidence that a report shows.
+        others: Phrases that were found besides, by time.
+    """
+
+    pieces: Mapping[Evidence, Explained] = field(default_factory=dict)
+    others: tuple[Explained, ...] = ()
+
+    def of(self, evidence: Evidence) -> Explained | None:
+        """Why a piece of evidence is what it is; ``None`` if no phrase is behind it."""
+        return self.pieces.get(evidence)
+
+
+def explain(report: CallReport, rulebook: Rulebook, matcher: Matcher) -> Explanation:
+    """Explains the phrases of a call.
+
+    Args:
+        report: The call as it will be shown: what is masked there stays hidden here.
+        rulebook: The one that it was judged by.
+        matcher: Of the rulebook's phrasebook.
+    """
+    return _Explainer(report, rulebook, matcher).explanation()
+
+
+class _Explainer:
+    def __init__(self, report: CallReport, rulebook: Rulebook, matcher: Matcher) -> None:
+        self.report, self.rulebook, self.matcher = report, rulebook, matcher
+        self.call: CallTimeline = report.timeline
+        self.hits = {_key(hit.phrase, hit): hit for hit in self.call.hits}
+
+    def explanation(self) -> Explanation:
+        pieces: dict[Evidence, Explained] = {}
+        quoted: set[tuple[str, int, int]] = set()
+        for verdict in self.report.verdicts:
+            if verdict.outcome in SHOWN:
+                for evidence in verdict.evidence:
+                    explained = self._piece(verdict.rule, evidence)
+                    if explained is not None:
+                        pieces[evidence] = explained
+                        quoted.add(_key(evidence.phrase or "", evidence))
+        rules = self._rules()
+        others = [
+            self._found(hit, rules.get(key, ()))
+            for key, hit in self.hits.items()
+            if key not in quoted
+        ]
+        return Explanation(pieces, tuple(sorted(others, key=lambda one: one.window)))
+
+    def _rules(self) -> dict[tuple[str, int, int], tuple[str, ...]]:
+        """Titles of the rules that rest on each hit."""
+        rules: dict[tuple[str, int, int], tuple[str, ...]] = {}
+        for verdict in self.report.verdicts:
+            for evidence in verdict.evidence:
+                key = _key(evidence.phrase or "", evidence)
+                title = verdict.title or verdict.rule
+                if title not in rules.get(key, ()):
+                    rules[key] = (*rules.get(key, ()), title)
+        return rules
+
+    def _piece(self, rule: str, evidence: Evidence) -> Explained | None:
+        if evidence.phrase is None or evidence.phrase not in self.rulebook.phrasebook:
+            return None
+        hit = self.hits.get(_key(evidence.phrase, evidence))
+        if hit is not None:
+            return self._found(hit)
+        window = Span(evidence.start_ms, evidence.end_ms)
+        role = evidence.role or Role.UNKNOWN
+        near = self.matcher.nearest(
+            self._alternatives(rule, evidence.phrase),
+            self.call.utterances_of(role, window),
+            self.call.transcript.acoustic,
+        )
+        nearest = next((one for one in near if one.span.overlaps(window)), None)
+        return self._explained(nearest.phrase if nearest else evidence.phrase, window, nearest)
+
+    def _alternatives(self, rule: str, phrase: str) -> tuple[str, ...]:
+        """All phrases of which any would have done where one is missing."""
+        for use in self.rulebook.rule(rule).check.uses():
+            if use.sense == "required" and use.phrases[:1] == (phrase,):
+                return use.phrases
+        return (phrase,)
+
+    def _found(self, hit: PhraseHit, rules: tuple[str, ...] = ()) -> Explained:
+        return self._explained(
+            hit.phrase, hit.span, hit, "said" if hit.certain else "unsure", rules
+        )
+
+    def _explained(
+        self,
+        phrase_id: str,
+        window: Span,
+        hit: PhraseHit | None,
+        state: State = "missing",
+        rules: tuple[str, ...] = (),
+    ) -> Explained:
+        phrase = self.rulebook.phrasebook[phrase_id]
+        return Explained(phrase.title, state, window, hit, phrase.thresholds(0).acoustic, rules)
+
+
+def _key(phrase: str, place: Evidence | PhraseHit) -> tuple[str, int, int]:
+    return phrase, place.start_ms, place.end_ms
+
+
+def _against(score: float, limit: float) -> str:
+    return f"达到 {limit:.2f}" if score >= limit else f"没有达到 {limit:.2f}"
+
+
+def _shown(syllable: str) -> str:
+    return "数字" if syllable == DIGIT else syllable
