@@ -108,7 +108,7 @@ class Matcher:
         acoustic: Sequence[AcousticScore] = (),
         floor: float = 0.35,
     ) -> tuple[PhraseHit, ...]:
-        """The places most like given phrases, however little alike, best first.
+        """The places most like given phrases, however little alike.
 
         This explains why phrases are missing. Every wording is compared with everything that was
         said, so it is meant for a few phrases in a short window.
@@ -120,7 +120,7 @@ class Matcher:
             floor: Least similarity.
 
         Returns:
-            None of them counts as a hit; the threshold of their alignments is the phonetic one.
+            First what lacks least to be certain by its sound; none of it counts as a hit.
         """
         search = self._search_exactly(utterances, acoustic)
         return search.nearest(self.phonetic, frozenset(phrases), floor)

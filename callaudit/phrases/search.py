@@ -258,8 +258,9 @@ class Search:
             wanted = replace(speech, wanted=speech.wanted & chosen)
             return index.nearest(wanted, floor)
 
-        found = [self._near_hit(place) for place in self._sound_out(search) if self._free(place)]
-        return tuple(sorted(found, key=lambda hit: (-hit.score, hit.start_ms, hit.phrase)))
+        return tuple(
+            self._near_hit(place) for place in self._sound_out(search) if self._free(place)
+        )
 
     def _near_hit(self, place: _Place) -> PhraseHit:
         """What came near, with what it lacks to count."""

@@ -19,7 +19,8 @@ from callaudit.calls import (
     Role,
     Span,
 )
-from callaudit.phrases.phonetics import DIGIT
+from callaudit.phrases.phonetics import DIGIT, distance
+from callaudit.phrases.sounds import PLAINLY_OTHER
 
 if TYPE_CHECKING:
     from callaudit.phrases.matcher import Matcher
@@ -29,6 +30,7 @@ SHOWN = (Outcome.FAIL, Outcome.UNCERTAIN, Outcome.ERROR)
 """Outcomes whose evidence reports show, each piece with its explanation."""
 
 State = Literal["said", "unsure", "missing"]
+Likeness = Literal["same", "near", "other"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,14 @@ class Syllable:
 
     expected: str
     heard: str
+    likeness: Likeness
 
-    @property
-    def alike(self) -> bool:
-        """Whether it was heard as it should be."""
-        return self.expected == self.heard
+    @classmethod
+    def of(cls, expected: str, heard: str) -> Syllable:
+        """Compares two syllables of an alignment; for a digit, any digit will do."""
+        apart = distance(expected, heard) if heard else 1.0
+        likeness: Likeness = "same" if not apart else "near" if apart <= PLAINLY_OTHER else "other"
+        return cls("数字" if expected == DIGIT else expected, heard, likeness)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ class Explained:
         if alignment is None:
             return ()
         pairs = zip(alignment.expected, alignment.heard, strict=True)
-        return tuple(Syllable(_shown(wanted), _shown(heard)) for wanted, heard in pairs)
+        return tuple(Syllable.of(*pair) for pair in pairs)
 
     @property
     def reason(self) -> str:
@@ -107,7 +112,8 @@ class Explained:
         else:
             yield f"{similarity}，{_against(alignment.similarity, limit)}"
             if self.state != "said" and alignment.similarity >= limit:
-                yield f"但有 {sum(not one.alike for one in self.syllables)} 个音节不同"
+                different = sum(one.likeness == "other" for one in self.syllables)
+                yield f"但有 {different} 个音节明显不同"
 
 
 @dataclass(frozen=True)
@@ -186,7 +192,10 @@ class _Explainer:
             self.call.utterances_of(role, window),
             self.call.transcript.acoustic,
         )
-        nearest = next((one for one in near if one.span.overlaps(window)), None)
+        inside = [one for one in near if one.span.overlaps(window)]
+        # What the verdict quotes comes first; its search was the coarser one.
+        quoted = [one for one in inside if evidence.score and one.quote == evidence.quote]
+        nearest = next(iter(quoted or inside), None)
         return self._explained(nearest.phrase if nearest else evidence.phrase, window, nearest)
 
     def _alternatives(self, rule: str, phrase: str) -> tuple[str, ...]:
@@ -219,7 +228,3 @@ def _key(phrase: str, place: Evidence | PhraseHit) -> tuple[str, int, int]:
 
 def _against(score: float, limit: float) -> str:
     return f"达到 {limit:.2f}" if score >= limit else f"没有达到 {limit:.2f}"
-
-
-def _shown(syllable: str) -> str:
-    return "数字" if syllable == DIGIT else syllable

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from callaudit.calls import CallReport, Evidence, Outcome, Role, Utterance, Verdict
 from callaudit.report.phrase_explained import Explanation
-from callaudit.report.terminal_explained import Explaining, other_phrases
+from callaudit.report.terminal_explained import LEGEND, Explaining, other_phrases
 from callaudit.report.wording import (
     METHODS,
     OUTCOMES,
@@ -56,7 +56,10 @@ def print_report(
     """
     notes = notes or RuleNotes()
     why = explanation or Explanation()
-    parts = [_headline(report, notes), _violations(report, notes, why)]
+    parts = [_headline(report, notes)]
+    if explanation is not None:
+        parts.append(Text(LEGEND, style="dim"))
+    parts.append(_violations(report, notes, why))
     review = _review(report, why)
     if review is not None:
         parts.append(review)

@@ -10,13 +10,17 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from callaudit.report.phrase_explained import Explained, Explanation, State, Syllable
+from callaudit.report.phrase_explained import Explained, Explanation, Likeness, State, Syllable
 from callaudit.report.wording import ROLES, clock, precise_clock
 
 _STATES: dict[State, str] = {"said": "听到", "unsure": "疑似", "missing": "最接近"}
 _STYLES: dict[State, str] = {"said": "green", "unsure": "yellow", "missing": "red"}
-_NOTHING = "-"
-"""Stands for a syllable that was not heard."""
+LEGEND = "读音对照：( ) 里的音节相近，[ ] 里的不同，[-] 是没有听到"
+_MARKS: dict[Likeness, tuple[str, str]] = {
+    "same": ("{}", ""),
+    "near": ("({})", "yellow"),
+    "other": ("[{}]", "bold red"),
+}
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,9 @@ def other_phrases(why: Explanation) -> RenderableType:
         rest = f"  用于：{'、'.join(one.rules)}" if one.rules else ""
         time = clock(one.window.start_ms)
         if one.syllables:
-            content: RenderableType = Group(Explaining(one), Text(rest.strip(), style="dim"))
+            content: RenderableType = Explaining(one)
+            if rest:
+                content = Group(content, Text(rest.strip(), style="dim"))
         else:
             content = Text.assemble(
                 one.title,
@@ -65,11 +71,7 @@ def other_phrases(why: Explanation) -> RenderableType:
                 (rest, "dim"),
             )
         table.add_row(time, content)
-    title = Text.assemble(
-        (f"找到的其他话术 {len(why.others)} 处", "bold"),
-        (f"（方括号里的音节与话术不同，[{_NOTHING}] 是没有听到）", "dim"),
-    )
-    return Group(title, table, Text())
+    return Group(Text(f"找到的其他话术 {len(why.others)} 处", style="bold"), table, Text())
 
 
 def _heard(one: Explained) -> Text:
@@ -90,13 +92,14 @@ def _alignment(
     """Two rows for each line of syllables that fits: the phrase's, and what was heard."""
     expected, heard = Text(), Text()
     for one in syllables:
-        said = one.expected if one.alike else f"[{one.heard or _NOTHING}]"
+        form, style = _MARKS[one.likeness]
+        said = form.format(one.heard or "-")
         width = max(cell_len(one.expected), cell_len(said)) + 1
         if expected and cell_len(expected.plain) + width > room:
             yield from _rows(expected, heard)
             expected, heard = Text(), Text()
         expected.append(one.expected + " " * (width - cell_len(one.expected)))
-        heard.append(said + " " * (width - cell_len(said)), style="" if one.alike else "bold red")
+        heard.append(said + " " * (width - cell_len(said)), style=style)
     yield from _rows(expected, heard)
 
 
