@@ -130,7 +130,7 @@ def replace_sets(
     query = select(recordings.id, recordings.current_set_id).where(
         recordings.id.in_([one.recording_id for one in judged.values()])
     )
-    current = dict(connection.execute(query.with_for_update()).tuples().all())
+    current = {row.id: row.current_set_id for row in connection.execute(query.with_for_update())}
     still = [one for set_id, one in judged.items() if current.get(one.recording_id) == set_id]
     if still:
         store_sets(connection, still, run_id)
