@@ -89,6 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             standalone_mode=False,
         )
         sys.stdout.flush()
+        if result == INTERRUPTED:  # recent Typer releases return it instead of raising
+            raise KeyboardInterrupt
     except CallAuditError as error:
         _complain(str(error))
         return error.exit_code

@@ -67,6 +67,7 @@ class Outputs:
         outcome: RunOutcome = "done" if error is None else "failed"
         if isinstance(error, KeyboardInterrupt):
             outcome = "stopped"
+            say(f"审核了 {self._tally.judged} 个，其余没有改变；再运行同一条命令会接着做。")
         try:
             self._write_metrics(outcome)
             if self._summary is not None:

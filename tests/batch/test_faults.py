@@ -1,0 +1,200 @@
+"""Faults of the real world: real processes killed, full and read-only disks, clocks that jump.
+
+The measure is always the same: after the fault the next run leaves the same verdicts in the store
+as a run that nobody disturbed, each once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from calls import heard, many, rows, verdicts
+
+from callaudit.store import schema
+from callaudit.store.connection import Store
+from callaudit.store.jobs import JobState, count_jobs
+from callaudit.store.runs import list_runs
+
+HERE = Path(__file__).parent
+NUMBER = 14
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return many(tmp_path_factory.mktemp("calls"), NUMBER)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    night = Night(tmp_path_factory.mktemp("undisturbed"), folder)
+    assert night.run() == 0
+    with night.store() as store:
+        return verdicts(store)
+
+
+@pytest.fixture
+def night(tmp_path: Path, folder: Path) -> Iterator[Night]:
+    made = Night(tmp_path, folder)
+    yield made
+    made.end()
+
+
+class Night:
+    """The same command line again and again, each time a process of its own."""
+
+    def __init__(self, place: Path, folder: Path) -> None:
+        self.place = place
+        self.folder = folder
+        self.url = f"sqlite:///{place / 'store.sqlite'}"
+        self._started: list[subprocess.Popen[str]] = []
+
+    def command(self, *pauses: str, workers: int = 1) -> list[str]:
+        program = [sys.executable, str(HERE / "batch_program.py"), str(self.place), *pauses, "--"]
+        run = ["batch", "run", str(self.folder), "--store", self.url, "--workers", str(workers)]
+        return [*program, *run]
+
+    def start(self, *pauses: str, workers: int = 1) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            self.command(*pauses, workers=workers),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment(self.place),
+        )
+        self._started.append(process)
+        return process
+
+    def run(self, *pauses: str) -> int:
+        process = self.start(*pauses)
+        self.said = process.communicate(timeout=300)[0]
+        return process.returncode
+
+    def wait_for(self, stage: str, process: subprocess.Popen[str]) -> int:
+        """The number of the process that stands still at a stage."""
+        mark = self.place / f"at-{stage}"
+        while not mark.exists() or not mark.read_text():
+            assert process.poll() is None, stage
+            time.sleep(0.01)
+        return int(mark.read_text())
+
+    @contextlib.contextmanager
+    def store(self) -> Iterator[Store]:
+        opened = Store.open(self.url)
+        yield opened
+        opened.close()
+
+    def end(self) -> None:
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+def environment(place: Path) -> dict[str, str]:
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("CALLAUDIT_")}
+    return {**kept, "CALLAUDIT_CACHE": str(place / "cache")}
+
+
+def check(night: Night, expected: dict[str, str]) -> None:
+    """The store is as if nothing had happened."""
+    with night.store() as store:
+        assert verdicts(store) == expected
+        assert rows(store, schema.verdict_sets) == rows(store, schema.transcripts) == NUMBER
+        with store.reading() as connection:
+            counts = count_jobs(connection)
+        assert counts[JobState.DONE] == sum(counts.values()) == NUMBER
+
+
+IN_PARENT = ("claiming", "saving", "saved")
+IN_WORKER = ("decoding", "recognising", "judging")
+
+
+def test_kill_9_of_the_parent_at_every_stage_of_one_night(
+    night: Night, undisturbed: dict[str, str]
+) -> None:
+    at = {"decoding": "0002.wav", "recognising": "0005.wav", "judging": "0007.wav"}
+    for stage in (*IN_WORKER, *IN_PARENT):
+        process = night.start(f"{stage}={at.get(stage, '')}")
+        standing = night.wait_for(stage, process)
+        assert (standing == process.pid) == (stage in IN_PARENT)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+    assert night.run() == 0, night.said
+    check(night, undisturbed)
+    with night.store() as store, store.reading() as connection:
+        outcomes = [run.outcome for run in list_runs(connection)]
+    assert outcomes == ["done", *[None] * len(IN_WORKER + IN_PARENT)]
+
+
+def test_kill_9_of_a_worker_at_every_stage(night: Night, undisturbed: dict[str, str]) -> None:
+    process = night.start("decoding=0000.wav", "recognising=0006.wav", "judging=0011.wav")
+    killed = set()
+    for stage in ("decoding", "recognising", "judging"):
+        standing = night.wait_for(stage, process)
+        assert standing != process.pid
+        killed.add(standing)
+        os.kill(standing, signal.SIGKILL)
+    said, _ = process.communicate()
+    assert process.returncode == 0, said
+    assert len(killed) == 3  # each worker was replaced
+    check(night, undisturbed)
+
+
+def test_kill_9_of_a_worker_that_loads_its_model_stops_the_run(
+    night: Night, undisturbed: dict[str, str]
+) -> None:
+    process = night.start("loading=")
+    os.kill(night.wait_for("loading", process), signal.SIGKILL)
+    said, _ = process.communicate()
+    assert process.returncode == 4
+    assert "识别进程无法启动（信号 9）" in said
+    with night.store() as store:
+        assert rows(store, schema.jobs) == 0
+    assert night.run() == 0
+    check(night, undisturbed)
+
+
+@pytest.mark.parametrize("stage", ["recognising", "saving"])
+def test_sigterm_releases_what_is_being_done(
+    night: Night, undisturbed: dict[str, str], stage: str
+) -> None:
+    process = night.start(f"{stage}=0003.wav")
+    night.wait_for(stage, process)
+    process.terminate()
+    said, _ = process.communicate()
+    assert process.returncode == 130, said
+    assert "再运行同一条命令会接着做" in said
+    assert "已中断" in said
+    with night.store() as store, store.reading() as connection:
+        counts = count_jobs(connection)
+        assert counts[JobState.CLAIMED] == 0
+        assert counts[JobState.WAITING] > 0
+        assert list_runs(connection)[0].outcome == "stopped"
+    assert night.run() == 0
+    check(night, undisturbed)
+
+
+def test_a_second_run_says_so_and_shares_the_work(
+    night: Night, undisturbed: dict[str, str]
+) -> None:
+    first = night.start("recognising=0001.wav")
+    night.wait_for("recognising", first)
+    assert night.run() == 0
+    assert f"另一个批次正在运行（{os.uname().nodename}，进程 {first.pid}" in night.said
+    assert "由另一批次处理" in night.said
+    with night.store() as store:
+        shared = rows(store, schema.verdict_sets)
+    assert 0 < shared < NUMBER
+    (night.place / "resume-recognising").touch()
+    first.communicate()
+    assert first.returncode == 0
+    check(night, undisturbed)
+    assert set(heard(night.place).values()) == {1}
