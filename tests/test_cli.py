@@ -123,6 +123,19 @@ def test_metadata_is_used_and_unknown_keys_are_named(
     assert "ringcount" in err
 
 
+def test_explanations_on_demand(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("check", "--transcript", "rude.txt", "--explain")
+    out = capsys.readouterr().out
+    assert "与话术字面一致" in out
+    assert "最接近" in out
+    run("check", "--transcript", "rude.txt", "--explain", "-o", "report.txt")
+    assert "最接近" in Path("report.txt").read_text(encoding="utf-8")
+    run("check", "--transcript", "rude.txt")
+    assert "最接近" not in capsys.readouterr().out
+    run("check", "--transcript", "rude.txt", "--format", "html")
+    assert "最接近的原话" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("form", "begins"), [("terminal", "╭"), ("json", "{"), ("html", "\n")])
 def test_output_goes_to_a_file(
     folder: Path, form: str, begins: str, capsys: pytest.CaptureFixture[str]
@@ -190,6 +203,7 @@ def test_sidecar_that_cannot_be_used_spoils_its_recording(
         (["check", "a.wav", "b.wav", "--format", "html"], "--output"),
         (["check", "a.wav", "--transcript", "good.txt"], "--transcript"),
         (["check", "--transcript", "none.txt"], "none.txt"),
+        (["check", "--transcript", "good.txt", "--explain", "-f", "json"], "--explain"),
         (["check", "a.wav", "--rulebook", "none.yaml"], "none.yaml"),
         (["check", "--transcript", "good.txt", "-o", "good.txt/x"], "写不了文件"),
         (["chekc"], "没有命令"),

@@ -180,30 +180,31 @@ class _Explainer:
         return rules
 
     def _piece(self, rule: str, evidence: Evidence) -> Explained | None:
-        if evidence.phrase is None or evidence.phrase not in self.rulebook.phrasebook:
-            return None
-        hit = self.hits.get(_key(evidence.phrase, evidence))
+        hit = self.hits.get(_key(evidence.phrase or "", evidence))
         if hit is not None:
             return self._found(hit)
+        phrases = self._looked_for(rule, evidence)
         window = Span(evidence.start_ms, evidence.end_ms)
-        role = evidence.role or Role.UNKNOWN
-        near = self.matcher.nearest(
-            self._alternatives(rule, evidence.phrase),
-            self.call.utterances_of(role, window),
-            self.call.transcript.acoustic,
-        )
+        said = self.call.utterances_of(evidence.role or Role.UNKNOWN, window)
+        if not phrases or not (said or evidence.phrase):
+            return None
+        near = self.matcher.nearest(phrases, said, self.call.transcript.acoustic)
         inside = [one for one in near if one.span.overlaps(window)]
         # What the verdict quotes comes first; its search was the coarser one.
         quoted = [one for one in inside if evidence.score and one.quote == evidence.quote]
         nearest = next(iter(quoted or inside), None)
-        return self._explained(nearest.phrase if nearest else evidence.phrase, window, nearest)
+        return self._explained(nearest.phrase if nearest else phrases[0], window, nearest)
 
-    def _alternatives(self, rule: str, phrase: str) -> tuple[str, ...]:
-        """All phrases of which any would have done where one is missing."""
-        for use in self.rulebook.rule(rule).check.uses():
-            if use.sense == "required" and use.phrases[:1] == (phrase,):
+    def _looked_for(self, rule: str, evidence: Evidence) -> tuple[str, ...]:
+        """All phrases of which any would have done; none where nothing was looked for."""
+        uses = [use for use in self.rulebook.rule(rule).check.uses() if use.sense == "required"]
+        if evidence.phrase is None:
+            asked = evidence.prescribed is not None
+            return tuple(phrase for use in uses for phrase in use.phrases if asked)
+        for use in uses:
+            if use.phrases[:1] == (evidence.phrase,):
                 return use.phrases
-        return (phrase,)
+        return (evidence.phrase,) if evidence.phrase in self.rulebook.phrasebook else ()
 
     def _found(self, hit: PhraseHit, rules: tuple[str, ...] = ()) -> Explained:
         return self._explained(
