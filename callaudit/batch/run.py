@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -320,26 +320,35 @@ class _Batch:
     # --- from results to the store ------------------------------------------------------------
 
     def _handle(self, happened: Result | Died) -> None:
+        """Stores what became of recordings; until it is stored they stay held, to be released."""
         match happened:
             case Audited(number):
-                self._save(self._held.pop(number), happened)
+                self._save(self._held[number], happened)
             case Refused(number, kind, message):
-                held = self._held.pop(number)
+                held = self._held[number]
                 with self._store.writing() as connection:
                     fail(connection, held.claim, kind, message)
                 self._refused(held.task.path, kind, message)
             case Broken(number, message):
                 self._tally.crashes += 1
-                self._crashed(self._held.pop(number), message)
-            case Died(suspects, others, reason):
-                self._tally.crashes += 1
-                for number in suspects:
-                    self._crashed(self._held.pop(number), reason)
-                innocent = [self._held.pop(number) for number in others]
-                with self._store.writing() as connection:
-                    release(connection, [held.claim for held in innocent])
-                self._started -= len(innocent)
-                self._files.put_back([held.task.path for held in innocent])
+                self._crashed(self._held[number], message)
+            case Died():
+                self._bury(happened)
+                return
+        del self._held[number]
+
+    def _bury(self, died: Died) -> None:
+        self._tally.crashes += 1
+        for number in died.suspects:
+            self._crashed(self._held[number], died.reason)
+            del self._held[number]
+        innocent = [self._held[number] for number in died.others]
+        with self._store.writing() as connection:
+            release(connection, [held.claim for held in innocent])
+        self._started -= len(innocent)
+        self._files.put_back([held.task.path for held in innocent])
+        for number in died.others:
+            del self._held[number]
 
     def _refused(self, path: Path, kind: str, message: str) -> None:
         self._tally.failed[kind] += 1
@@ -394,8 +403,3 @@ class _Batch:
 
     def _event(self, name: str, level: int = logging.INFO, **details: Any) -> None:
         event(logger, level, name, run=self._run_id, **details)
-
-
-def paths_of(paths: Iterable[Path]) -> tuple[Path, ...]:
-    """The files of a source as absolute paths, each once, in order."""
-    return tuple(dict.fromkeys(Path(path).absolute() for path in paths))

@@ -59,7 +59,7 @@ def folder_source(folder: Path, patterns: Sequence[str], known: Known) -> Source
     Raises:
         ConfigError: The folder cannot be read, or no file has a name of the pattern.
     """
-    paths = _each_once(find_recordings(folder, patterns))
+    paths = paths_of(find_recordings(folder, patterns))
     if known.names is not None:
         known.names.check(paths)
     return Source(str(folder), paths, known)
@@ -247,5 +247,6 @@ def is_manifest(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.is_dir()
 
 
-def _each_once(paths: Iterable[Path]) -> tuple[Path, ...]:
+def paths_of(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """Files as absolute paths, each once, in order."""
     return tuple(dict.fromkeys(Path(path).absolute() for path in paths))

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -11,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from calls import GOOD, RUDE, heard, rows, verdicts, write
 from dialogue_auditor import MODEL, DialogueAuditors
-from sqlalchemy import select
 
 from callaudit.audit import AuditOptions
 from callaudit.batch import queue
 from callaudit.batch.discover import find_recordings
-from callaudit.batch.run import Plan, paths_of, run_batch
+from callaudit.batch.run import Plan, run_batch
+from callaudit.batch.sources import paths_of
 from callaudit.batch.tally import Tally
 from callaudit.calls import CallMetadata
 from callaudit.errors import InfrastructureError
@@ -29,12 +27,6 @@ from callaudit.store.judgements import RulebookRecord
 from callaudit.store.queries import CallFilter, judged_calls
 from callaudit.store.records import load_report
 from callaudit.store.runs import list_runs
-
-GOOD = (
-    "坐席 您好，热电集团，工号027，请问有什么可以帮您？\n"
-    "客户 我家暖气不热。\n坐席 谢谢您的电话，再见！\n"
-)
-RUDE = "坐席 喂，讲话！\n客户 我家暖气不热。\n坐席 你有完没完？\n"
 
 
 @pytest.fixture(autouse=True)
@@ -63,13 +55,6 @@ def calls(tmp_path: Path) -> Path:
     return folder
 
 
-def write(path: Path, text: str, age_s: float = 3600) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    os.utime(path, (time.time() - age_s,) * 2)
-    return path
-
-
 def sidecar(path: Path) -> CallMetadata:
     found = find_sidecar(path)
     return found.metadata if found else CallMetadata()
@@ -88,28 +73,6 @@ def plan(folder: Path, marks: Path, **changes: Any) -> Plan:
         make_auditor=DialogueAuditors(marks, **auditors),
     )
     return replace(made, **changes)
-
-
-def heard(marks: Path) -> Counter[str]:
-    log = marks / "heard.log"
-    return Counter(log.read_text().split()) if log.exists() else Counter()
-
-
-def verdicts(store: Store) -> dict[str, str]:
-    """Hash of the verdicts by call."""
-    with store.reading() as connection:
-        rows = connection.execute(
-            select(schema.recordings.c.call_id, schema.verdict_sets.c.content_sha256).join(
-                schema.verdict_sets,
-                schema.verdict_sets.c.id == schema.recordings.c.current_set_id,
-            )
-        )
-        return {row.call_id: row.content_sha256 for row in rows}
-
-
-def rows(store: Store, table: Any) -> int:
-    with store.reading() as connection:
-        return len(connection.execute(select(table)).all())
 
 
 def test_every_recording_is_audited_once(store: Store, calls: Path, tmp_path: Path) -> None:
