@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import math
 import multiprocessing
 import os
 import signal
@@ -21,7 +22,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,7 @@ class Rescoring:
         rulebook: By what.
         cache: The user's cache folder.
         wanted: Which calls.
-        workers: Processes; with 1, this one.
+        workers: Most processes; with 1, this one.
         dry: Whether nothing is to be stored.
     """
 
@@ -129,7 +130,10 @@ def rescore(
     run_id = None if task.dry else _start(store, record, task)
     outcome: RunOutcome = "failed"
     try:
-        with contextlib.closing(_judged(task, meanings, _chunks(store, ids))) as chunks:
+        # For a few calls, starting processes would take longer than judging.
+        workers = min(task.workers, math.ceil(len(ids) / CHUNK))
+        judged = _judged(replace(task, workers=workers), meanings, _chunks(store, ids))
+        with contextlib.closing(judged) as chunks:
             for chunk in chunks:
                 _take(store, run_id, chunk, progress)
                 watch(progress)
@@ -193,7 +197,7 @@ def _judged(
     chunks: Iterator[list[StoredCall]],
 ) -> Generator[list[Rejudged | NotJudged], None, None]:
     """Judges chunks, in their order."""
-    if task.workers == 1:
+    if task.workers <= 1:
         rejudge = Rejudge(task.rulebook, task.cache, meanings, keep=not task.dry)
         yield from map(rejudge.calls, chunks)
         return

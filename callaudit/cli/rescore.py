@@ -116,8 +116,7 @@ def _rescored(
     with _shown_progress() as watch:
         progress, changes = rescore(store, task, watch)
     verb = "试判" if dry else "重新判定并写入"
-    pace = f"，{progress.judged / progress.seconds:.0f} 通/秒" if progress.seconds else ""
-    say(f"{verb} {progress.judged} 通，用时 {progress.seconds:.1f} 秒{pace}。")
+    say(f"{verb} {progress.judged} 通，用时 {progress.seconds:.1f} 秒。")
     return progress, changes
 
 

@@ -22,7 +22,9 @@ from callaudit.report.wording import OUTCOMES, clock, number
 from callaudit.summary.changes import Changes, Example, GroupChanges, Move, Result
 
 SCHEMA = "callaudit.changes/1"
-NOTHING = "无此规则"
+NOT_JUDGED = "未判"
+"""The rulebook has no such rule, or it is switched off."""
+
 UNGRADED = "未评"
 MOST_GROUPS = 30
 _OUTCOMES = {outcome.value: name for outcome, name in OUTCOMES.items()}
@@ -59,7 +61,7 @@ def _masked(example: Example) -> Example:
 
 def outcome_name(outcome: str | None) -> str:
     """An outcome in Chinese."""
-    return NOTHING if outcome is None else _OUTCOMES[outcome]
+    return NOT_JUDGED if outcome is None else _OUTCOMES[outcome]
 
 
 # --- terminal -------------------------------------------------------------------------------------
@@ -209,19 +211,17 @@ _HEADINGS = (
 
 def changes_csv(changes: Changes) -> str:
     """One row per change of a rule, of a grade, and per team and agent; opens in Excel."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\r\n")
-    writer.writerow(_HEADINGS)
+    table: list[list[Value]] = []
     for rule in changes.rules:
         for move in rule.moves:
             examples = "；".join(example.call.call_id for example in move.examples)
             names = outcome_name(move.old), outcome_name(move.new)
             row: list[Value] = ["规则", rule.rule, rule.title, *names, move.calls, *[None] * 7]
-            writer.writerow([inert(value) for value in [*row, examples]])
+            table.append([*row, examples])
     for move in changes.grades:
         names = move.old or UNGRADED, move.new or UNGRADED
         row = ["等级", None, None, *names, move.calls]
-        writer.writerow([inert(value) for value in row])
+        table.append(row)
     for kind, groups in (
         ("班组", changes.teams),
         ("坐席", changes.agents),
@@ -237,7 +237,13 @@ def changes_csv(changes: Changes) -> str:
             ]
             counts = [group.calls, group.changed, group.regraded]
             row = [kind, group.key, *[None] * 3, *counts, *figures]
-            writer.writerow([inert(value) for value in row])
+            table.append(row)
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\r\n")
+    writer.writerow(_HEADINGS)
+    for row in table:
+        empty = [""] * (len(_HEADINGS) - len(row))
+        writer.writerow([*(inert(value) for value in row), *empty])
     return "\ufeff" + file.getvalue()
 
 
