@@ -17,6 +17,7 @@ import contextlib
 import os
 import pickle
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,13 +25,14 @@ from typing import Any
 
 from callaudit import __version__
 from callaudit.batch.engine import Died
-from callaudit.batch.ray_worker import Greeting, Heard, Supervisor
+from callaudit.batch.ray_worker import Greeting, Heard, Supervisor, visible
 from callaudit.batch.worker import AHEAD, Audited, AuditorFactory, Result, Task, Unable
 from callaudit.errors import ConfigError, InfrastructureError
 
 PATIENCE_S = 300.0
 """A cluster without any usable worker for so long will not get one tonight."""
 
+CONNECT_S = 10.0
 STOP_S = 3.0
 
 STORE_BYTES = 100 << 20
@@ -117,6 +119,8 @@ def _connect(ray: Any, address: str | None) -> None:
     }
     handler = signal.getsignal(signal.SIGTERM)
     try:
+        if address is not None:
+            _knock(address)
         ray.init(
             **({"address": address} if address else own),
             namespace="callaudit",
@@ -124,7 +128,7 @@ def _connect(ray: Any, address: str | None) -> None:
             logging_level="ERROR",
         )
     except Exception as cause:
-        where = f"Ray 集群 {address}" if address else "本机的 Ray"
+        where = f" Ray 集群 {address}" if address else "本机的 Ray"
         raise InfrastructureError(
             f"连接不上{where}：{str(cause).strip().splitlines()[0]}"
         ) from cause
@@ -132,6 +136,17 @@ def _connect(ray: Any, address: str | None) -> None:
         # Ray takes SIGTERM for itself; what it means for a batch is decided elsewhere.
         with contextlib.suppress(ValueError):  # not the main thread
             signal.signal(signal.SIGTERM, handler)
+
+
+def _knock(address: str) -> None:
+    """Asks whether anybody is there, because Ray itself would go on asking for very long.
+
+    Raises:
+        OSError: Nobody is.
+    """
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
 
 
 @dataclass
@@ -280,10 +295,10 @@ class RayPool:
     def _check_seen(self, worker: _Worker, unseen: tuple[int, ...]) -> None:
         """A folder that is not mounted on a node must not fail all recordings that it gets."""
         for number in unseen:
-            path = worker.tasks[number].path
-            if os.path.lexists(path):
+            task = worker.tasks[number]
+            if visible(task):
                 raise InfrastructureError(
-                    f"节点 {worker.node} 上没有文件 {path}，请在各节点以同一路径挂载录音文件夹"
+                    f"节点 {worker.node} 上没有文件 {task.path}，请在各节点以同一路径挂载录音文件夹"
                 )
 
     def _lost(self, worker: _Worker, error: Any) -> Died:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import pickle
 import socket
+import sys
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,8 +56,7 @@ class Supervisor:
     """Runs as a Ray actor, one call at a time."""
 
     def __init__(self) -> None:
-        # Ray lets only direct children be told apart from strays; a bare constructor leaves
-        # every failure to a method that can say it in a sentence.
+        # What can fail is left to `start`, which can say it in a sentence.
         self._pool: Pool | None = None
         self._backlog: deque[Task] = deque()
 
@@ -72,6 +72,8 @@ class Supervisor:
             return Unable(
                 f"节点 {node} 上的 callaudit 是 {__version__}，这里是 {version}，请装成同一版本"
             )
+        # A child imports the main program of its parent: here Ray's, of which it needs nothing.
+        vars(sys.modules["__main__"]).pop("__file__", None)
         try:
             self._pool = Pool(pickle.loads(make_auditor), 1)
             self._pool.wait_until_ready()
@@ -82,7 +84,7 @@ class Supervisor:
     def work(self, tasks: Sequence[Task]) -> Heard | Unable:
         """Takes new tasks, waits a little, tells what has happened."""
         assert self._pool is not None, "work before start"
-        unseen = tuple(task.number for task in tasks if not _visible(task))
+        unseen = tuple(task.number for task in tasks if not visible(task))
         self._backlog.extend(tasks)
         try:
             self._submit(self._pool)
@@ -102,5 +104,6 @@ class Supervisor:
             self._backlog.popleft()
 
 
-def _visible(task: Task) -> bool:
+def visible(task: Task) -> bool:
+    """Whether this machine sees the recording of a task."""
     return os.path.lexists(task.path)
