@@ -18,6 +18,7 @@ from callaudit.calls import (
     PhraseHit,
     Role,
     Span,
+    Verdict,
 )
 from callaudit.phrases.phonetics import DIGIT, distance
 from callaudit.phrases.sounds import PLAINLY_OTHER
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 SHOWN = (Outcome.FAIL, Outcome.UNCERTAIN, Outcome.ERROR)
 """Outcomes whose evidence reports show, each piece with its explanation."""
+
+_NEAR = 0.5
+"""Similarity below which words have nothing to do with a phrase."""
 
 State = Literal["said", "unsure", "missing"]
 Likeness = Literal["same", "near", "other"]
@@ -121,16 +125,16 @@ class Explanation:
     """Everything about the phrases of a call.
 
     Attributes:
-        pieces: By the evidence that a report shows.
+        pieces: By rule and the evidence of its verdict that a report shows.
         others: Phrases that were found besides, by time.
     """
 
-    pieces: Mapping[Evidence, Explained] = field(default_factory=dict)
+    pieces: Mapping[tuple[str, Evidence], Explained] = field(default_factory=dict)
     others: tuple[Explained, ...] = ()
 
-    def of(self, evidence: Evidence) -> Explained | None:
-        """Why a piece of evidence is what it is; ``None`` if no phrase is behind it."""
-        return self.pieces.get(evidence)
+    def of(self, rule: str, evidence: Evidence) -> Explained | None:
+        """Why a piece of a rule's evidence is what it is; ``None`` if no phrase is behind it."""
+        return self.pieces.get((rule, evidence))
 
 
 def explain(report: CallReport, rulebook: Rulebook, matcher: Matcher) -> Explanation:
@@ -151,14 +155,14 @@ class _Explainer:
         self.hits = {_key(hit.phrase, hit): hit for hit in self.call.hits}
 
     def explanation(self) -> Explanation:
-        pieces: dict[Evidence, Explained] = {}
+        pieces: dict[tuple[str, Evidence], Explained] = {}
         quoted: set[tuple[str, int, int]] = set()
         for verdict in self.report.verdicts:
             if verdict.outcome in SHOWN:
                 for evidence in verdict.evidence:
-                    explained = self._piece(verdict.rule, evidence)
+                    explained = self._piece(verdict, evidence)
                     if explained is not None:
-                        pieces[evidence] = explained
+                        pieces[verdict.rule, evidence] = explained
                         quoted.add(_key(evidence.phrase or "", evidence))
         rules = self._rules()
         others = [
@@ -179,28 +183,35 @@ class _Explainer:
                     rules[key] = (*rules.get(key, ()), title)
         return rules
 
-    def _piece(self, rule: str, evidence: Evidence) -> Explained | None:
+    def _piece(self, verdict: Verdict, evidence: Evidence) -> Explained | None:
         hit = self.hits.get(_key(evidence.phrase or "", evidence))
         if hit is not None:
             return self._found(hit)
-        phrases = self._looked_for(rule, evidence)
         window = Span(evidence.start_ms, evidence.end_ms)
+        phrases = self._looked_for(verdict, evidence, window)
         said = self.call.utterances_of(evidence.role or Role.UNKNOWN, window)
         if not phrases or not (said or evidence.phrase):
             return None
-        near = self.matcher.nearest(phrases, said, self.call.transcript.acoustic)
+        near = self.matcher.nearest(phrases, said, self.call.transcript.acoustic, _NEAR)
         inside = [one for one in near if one.span.overlaps(window)]
         # What the verdict quotes comes first; its search was the coarser one.
         quoted = [one for one in inside if evidence.score and one.quote == evidence.quote]
         nearest = next(iter(quoted or inside), None)
         return self._explained(nearest.phrase if nearest else phrases[0], window, nearest)
 
-    def _looked_for(self, rule: str, evidence: Evidence) -> tuple[str, ...]:
+    def _looked_for(self, verdict: Verdict, evidence: Evidence, window: Span) -> tuple[str, ...]:
         """All phrases of which any would have done; none where nothing was looked for."""
-        uses = [use for use in self.rulebook.rule(rule).check.uses() if use.sense == "required"]
+        check = self.rulebook.rule(verdict.rule).check
+        uses = [use for use in check.uses() if use.sense == "required"]
         if evidence.phrase is None:
-            asked = evidence.prescribed is not None
-            return tuple(phrase for use in uses for phrase in use.phrases if asked)
+            # Words that were heard too badly to tell whether the phrase is among them name none.
+            doubted = verdict.outcome == Outcome.UNCERTAIN and evidence.quote != ""
+            if evidence.prescribed is None and not doubted:
+                return ()
+            found = {hit.phrase for hit in self.call.hits if window.contains(hit.span)}
+            return tuple(
+                phrase for use in uses if not found & set(use.phrases) for phrase in use.phrases
+            )
         for use in uses:
             if use.phrases[:1] == (evidence.phrase,):
                 return use.phrases

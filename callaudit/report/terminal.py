@@ -169,7 +169,7 @@ def _violation(verdict: Verdict, notes: RuleNotes, why: Explanation) -> Renderab
         head.append("  一票否决", style="bold red")
     lines: list[RenderableType] = [head, _indented(Text(verdict.reason), 2)]
     for item in verdict.evidence:
-        lines += _explained_evidence(item, why)
+        lines += _explained_evidence(verdict, item, why)
     coaching = notes.coaching.get(verdict.rule)
     if coaching:
         lines.append(_indented(_labelled("建议", Text(coaching, style="italic")), 2))
@@ -196,9 +196,11 @@ def _evidence(evidence: Evidence) -> Table:
     return table
 
 
-def _explained_evidence(evidence: Evidence, why: Explanation) -> Iterator[RenderableType]:
+def _explained_evidence(
+    verdict: Verdict, evidence: Evidence, why: Explanation
+) -> Iterator[RenderableType]:
     yield _indented(_evidence(evidence), 2)
-    explained = why.of(evidence)
+    explained = why.of(verdict.rule, evidence)
     if explained is not None:
         yield _indented(Explaining(explained), 4)
 
@@ -227,7 +229,7 @@ def _review(report: CallReport, why: Explanation) -> RenderableType | None:
         lines += [head, _indented(Text(verdict.reason), 2)]
         for item in verdict.evidence:
             if item.end_ms > 0:
-                lines += _explained_evidence(item, why)
+                lines += _explained_evidence(verdict, item, why)
     return Group(*lines, Text())
 
 

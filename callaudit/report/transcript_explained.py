@@ -177,16 +177,17 @@ def _utterances(transcript: Transcript) -> RenderableType:
     beams = sum(1 for one in utterances if one.hearing and one.hearing.decoding == "beam")
     doubtful = sum(1 for one in utterances if not one.trusted)
     note = f"{len(utterances)} 句，其中集束搜索 {beams} 句，没有听清 {doubtful} 句"
-    table = _grid("dim", "", "dim", "")
+    lines: list[RenderableType] = [_section("语句", note)]
     for one in utterances:
-        how = Text(_how(one), style="dim")
-        table.add_row(
+        said = _grid("dim", "", "dim", "")
+        said.add_row(
             _times(one.start_ms, one.end_ms),
             Text(ROLES[one.role], style=ROLE_STYLES[one.role]),
             _channel(transcript, one.channel),
-            Group(Text(one.text, style="" if one.trusted else "dim"), how),
+            Text(one.text, style="" if one.trusted else "dim"),
         )
-    return Group(_section("语句", note), _indented(table))
+        lines += [_indented(said), _indented(Text(_how(one), style="dim"), 4)]
+    return Group(*lines)
 
 
 def _how(utterance: Utterance) -> str:

@@ -81,7 +81,7 @@ def verdict(report: CallReport, rule: str) -> Verdict:
 
 
 def of_rule(report: CallReport, explanation: Explanation, rule: str) -> list[Explained]:
-    pieces = map(explanation.of, verdict(report, rule).evidence)
+    pieces = (explanation.of(rule, evidence) for evidence in verdict(report, rule).evidence)
     return [piece for piece in pieces if piece is not None]
 
 
@@ -159,6 +159,25 @@ def test_nothing_near(auditor: Auditor) -> None:
     [number] = of_rule(report, explained(auditor, report), "opening-identify")
     assert (number.hit, number.syllables) == (None, ())
     assert number.reason == "这段时间里没有相近的话"
+
+
+def test_words_heard_badly_in_place_of_a_phrase(auditor: Auditor) -> None:
+    report = judged(
+        auditor,
+        "坐席? 00:01-00:06 你好，热点级团，公号，请问有什么可以帮您？\n"
+        "客户 00:07-00:11 我家暖气不热。\n结束 00:30",
+    )
+    explanation = explained(auditor, report)
+    assert verdict(report, "answer-check").outcome == Outcome.UNCERTAIN
+    [check] = of_rule(report, explanation, "answer-check")
+    assert (check.state, quote(check)) == ("missing", "有什么可以")
+    assert verdict(report, "closing-thanks").outcome == Outcome.UNCERTAIN
+    assert {one.reason for one in of_rule(report, explanation, "closing-thanks")} == {
+        "这段时间里没有相近的话"
+    }
+    # Where only the occasion was not heard, no phrase was looked for.
+    assert verdict(report, "paid-service-notice").outcome == Outcome.UNCERTAIN
+    assert of_rule(report, explanation, "paid-service-notice") == []
 
 
 def test_acoustic_scores_against_their_threshold(auditor: Auditor) -> None:
