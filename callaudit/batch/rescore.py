@@ -23,6 +23,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
+from functools import partial
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,9 +124,8 @@ def rescore(
     """
     progress = Progress()
     record = RulebookRecord.of(task.rulebook)
-    with store.reading() as connection:
-        ids = calls_to_judge(connection, task.wanted, record.sha256)
-        meanings = known_meanings(connection)
+    ids = store.read(lambda connection: calls_to_judge(connection, task.wanted, record.sha256))
+    meanings = store.read(known_meanings)
     progress.found = len(ids)
     run_id = None if task.dry else _start(store, record, task)
     outcome: RunOutcome = "failed"
@@ -171,8 +171,7 @@ def _take(
         one.replaces: one.prepared for one in judged if one.prepared is not None
     }
     if run_id is not None and prepared:
-        with store.writing() as connection:
-            lost = set(replace_sets(connection, prepared, run_id))
+        lost = set(store.write(lambda one: replace_sets(one, prepared, run_id)))
         progress.elsewhere += len(lost)
         judged = [one for one in judged if prepared[one.replaces].recording_id not in lost]
     for one in judged:
@@ -183,9 +182,7 @@ def _take(
 
 def _chunks(store: Store, ids: Sequence[int]) -> Iterator[list[StoredCall]]:
     for first in range(0, len(ids), CHUNK):
-        with store.reading() as connection:
-            calls = read_calls(connection, ids[first : first + CHUNK])
-        yield calls
+        yield store.read(partial(read_calls, recording_ids=ids[first : first + CHUNK]))
 
 
 # --- processes ----------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from callaudit.batch.pool import Pool
 from callaudit.batch.sources import MetadataOf
 from callaudit.batch.tally import Tally
 from callaudit.batch.worker import Audited, AuditorFactory, Broken, Refused, Result, Task
-from callaudit.calls import CallMetadata
+from callaudit.calls import CallMetadata, Transcript
 from callaudit.errors import RecordingError
 from callaudit.store.connection import Store
 from callaudit.store.jobs import (
@@ -44,6 +45,8 @@ from callaudit.store.records import find_transcript, save_call
 from callaudit.store.runs import RunOutcome, finish_run, start_run
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from callaudit.audit import AuditOptions
 
 logger = logging.getLogger(__name__)
@@ -109,18 +112,21 @@ def run_batch(store: Store, plan: Plan, watch: Callable[[Tally], None] | None = 
     try:
         # A model that is missing or corrupt shows here, before anything is claimed.
         pool.wait_until_ready()
-        with store.writing() as connection:
-            remember_rulebook(connection, plan.rulebook)
-            run_id = start_run(
-                connection,
-                "batch",
-                plan.source,
-                {"workers": plan.workers, "options_sha256": plan.options.sha256},
-                plan.rulebook.sha256,
-            )
+        run_id = store.write(lambda connection: _begin(connection, plan))
         return _Batch(store, plan, pool, run_id, watch or (lambda tally: None)).run()
     finally:
         pool.stop()
+
+
+def _begin(connection: Connection, plan: Plan) -> str:
+    remember_rulebook(connection, plan.rulebook)
+    return start_run(
+        connection,
+        "batch",
+        plan.source,
+        {"workers": plan.workers, "options_sha256": plan.options.sha256},
+        plan.rulebook.sha256,
+    )
 
 
 class _Batch:
@@ -170,10 +176,17 @@ class _Batch:
         """Closes the run; what is still held goes back to where it can be claimed."""
         self._pool.stop()
         self._event("run_ended", outcome=outcome, **self._tally.summary())
-        with self._store.writing() as connection:
+
+        def close(connection: Connection) -> None:
             still = [*self._held.values(), *([self._waiting] if self._waiting else [])]
             release(connection, [held.claim for held in still])
             finish_run(connection, self._run_id, outcome, self._tally.summary())
+
+        if outcome == "done":
+            self._store.write(close)
+            return
+        with self._store.writing() as connection:  # whoever stops a run does not want to wait
+            close(connection)
 
     def _loop(self) -> None:
         while True:
@@ -193,8 +206,7 @@ class _Batch:
 
     def _keep_alive(self) -> None:
         if time.monotonic() - self._heartbeat >= HEARTBEAT_S:
-            with self._store.writing() as connection:
-                extend_leases(connection, self._run_id)
+            self._store.write(lambda connection: extend_leases(connection, self._run_id))
             self._heartbeat = time.monotonic()
 
     # --- from files to claims -----------------------------------------------------------------
@@ -229,11 +241,10 @@ class _Batch:
             self._spoilt(candidate, key, error)
             return None
         recognition = recognition_sha256(self._plan.model_sha256, self._plan.options, metadata)
-        with self._store.reading() as connection:
-            if self._judged(connection, key, recognition, metadata):
-                self._tally.already += 1
-                return None
-        with self._store.writing() as connection:
+        token = uuid.uuid4().hex
+
+        def take(connection: Connection) -> tuple[Claim | Job | None, Transcript | None]:
+            """The claim (or why there is none) and what was heard; ``None`` when it is judged."""
             outcome = claim(
                 connection,
                 self._run_id,
@@ -242,15 +253,24 @@ class _Batch:
                 candidate.size_bytes,
                 metadata_sha256=metadata_sha256(metadata),
                 again=True,
+                token=token,
             )
             if isinstance(outcome, Job):
-                self._count(outcome)
-                return None
+                return outcome, None
             if self._judged(connection, key, recognition, metadata):
                 finish(connection, outcome)  # another run was a moment faster
-                self._tally.already += 1
-                return None
-            transcript = find_transcript(connection, key, recognition)
+                return None, None
+            return outcome, find_transcript(connection, key, recognition)
+
+        outcome, transcript = None, None
+        if not self._store.read(lambda one: self._judged(one, key, recognition, metadata)):
+            outcome, transcript = self._store.write(take)
+        if outcome is None:
+            self._tally.already += 1
+            return None
+        if isinstance(outcome, Job):
+            self._count(outcome)
+            return None
         call_id = metadata.call_id or candidate.path.stem
         task = Task(
             number=outcome.job_id,
@@ -264,32 +284,26 @@ class _Batch:
         return _Held(outcome, task, recognition)
 
     def _judged(
-        self, connection: object, key: str, recognition: str, metadata: CallMetadata
+        self, connection: Connection, key: str, recognition: str, metadata: CallMetadata
     ) -> bool:
-        found = find_judgement(
-            connection,  # type: ignore[arg-type]
-            key,
-            recognition,
-            self._plan.rulebook.sha256,
-            metadata,
-        )
-        return found is not None
+        rulebook = self._plan.rulebook.sha256
+        return find_judgement(connection, key, recognition, rulebook, metadata) is not None
 
     def _key(self, candidate: Candidate) -> tuple[str, bool]:
-        with self._store.reading() as connection:
-            known = known_hash(connection, candidate)
+        known = self._store.read(lambda connection: known_hash(connection, candidate))
         if known is not None:
             return known, True
         key, is_content = content_key(candidate)
         if is_content:
-            with self._store.writing() as connection:
-                remember_hash(connection, candidate, key)
+            self._store.write(lambda connection: remember_hash(connection, candidate, key))
         return key, is_content
 
     def _spoilt(self, candidate: Candidate, key: str, error: RecordingError) -> None:
         """A recording whose metadata cannot be used: failed, until the metadata change."""
         digest = hashlib.sha256(error.message.encode("utf-8", "surrogatepass")).hexdigest()
-        with self._store.writing() as connection:
+        token = uuid.uuid4().hex
+
+        def refuse(connection: Connection) -> Claim | Job:
             outcome = claim(
                 connection,
                 self._run_id,
@@ -297,11 +311,16 @@ class _Batch:
                 str(candidate.path),
                 candidate.size_bytes,
                 metadata_sha256=digest,
+                token=token,
             )
-            if isinstance(outcome, Job):
-                self._count(outcome)
-                return
-            fail(connection, outcome, "BadMetadata", error.message)
+            if isinstance(outcome, Claim):
+                fail(connection, outcome, "BadMetadata", error.message)
+            return outcome
+
+        outcome = self._store.write(refuse)
+        if isinstance(outcome, Job):
+            self._count(outcome)
+            return
         self._refused(candidate.path, "BadMetadata", error.message)
 
     def _count(self, job: Job) -> None:
@@ -326,8 +345,7 @@ class _Batch:
                 self._save(self._held[number], happened)
             case Refused(number, kind, message):
                 held = self._held[number]
-                with self._store.writing() as connection:
-                    fail(connection, held.claim, kind, message)
+                self._store.write(lambda one: fail(one, held.claim, kind, message))
                 self._refused(held.task.path, kind, message)
             case Broken(number, message):
                 self._tally.crashes += 1
@@ -343,8 +361,7 @@ class _Batch:
             self._crashed(self._held[number], died.reason)
             del self._held[number]
         innocent = [self._held[number] for number in died.others]
-        with self._store.writing() as connection:
-            release(connection, [held.claim for held in innocent])
+        self._store.write(lambda one: release(one, [held.claim for held in innocent]))
         self._started -= len(innocent)
         self._files.put_back([held.task.path for held in innocent])
         for number in died.others:
@@ -355,8 +372,7 @@ class _Batch:
         self._event("refused", logging.WARNING, path=str(path), kind=kind, reason=message)
 
     def _crashed(self, held: _Held, reason: str) -> None:
-        with self._store.writing() as connection:
-            state = crash(connection, held.claim, reason)
+        state = self._store.write(lambda connection: crash(connection, held.claim, reason))
         self._event(
             "crashed",
             logging.ERROR,
@@ -382,12 +398,23 @@ class _Batch:
                 timeline=replace(report.timeline, transcript=replace(before, recording=recording)),
             )
         path = str(held.task.path)
-        with self._store.writing() as connection:
-            if not finish(connection, held.claim):
-                self._tally.elsewhere += 1
-                self._event("lease_lost", logging.WARNING, path=path)
-                return
-            save_call(connection, report, held.recognition, self._plan.rulebook, self._run_id)
+        tries = 0
+
+        def keep(connection: Connection) -> bool:
+            nonlocal tries
+            tries += 1
+            if finish(connection, held.claim):
+                save_call(connection, report, held.recognition, self._plan.rulebook, self._run_id)
+                return True
+            # The server may have gone away after it had kept the first try.
+            sha256 = report.timeline.transcript.recording.sha256
+            metadata = held.task.metadata
+            return tries > 1 and self._judged(connection, sha256, held.recognition, metadata)
+
+        if not self._store.write(keep):
+            self._tally.elsewhere += 1
+            self._event("lease_lost", logging.WARNING, path=path)
+            return
         heard = held.task.transcript is None
         self._tally.add(report, heard=heard)
         self._event(

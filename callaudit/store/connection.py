@@ -7,22 +7,42 @@ instead of failing half-way), foreign keys on. PostgreSQL: psycopg 3.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
 
 from callaudit.errors import ConfigError, StoreUnavailable
 from callaudit.store.migrate import SchemaState, schema_state, upgrade
+
+logger = logging.getLogger(__name__)
 
 SAFE_WAL = (3, 51, 3)
 """First SQLite release whose write-ahead log cannot be damaged by a reset race."""
 
 BUSY_TIMEOUT_S = 30.0
+
+PATIENCE_S = 600.0
+"""How long a run waits for a database server that went away, e.g. for an update of it."""
+
+LOOK_AGAIN_S = 1.0
+
+AWAY = ("08", "57P01", "57P02", "57P03")
+"""SQLSTATEs of a PostgreSQL server that is not there, stops, or starts."""
+
+T = TypeVar("T")
 _READ = "callaudit_read"
 
 
@@ -118,6 +138,41 @@ class Store:
         with self._sentences(), self.engine.connect() as connection:
             yield connection.execution_options(**{_READ: True})
 
+    def write(self, action: Callable[[Connection], T]) -> T:
+        """Runs an action in a transaction, again if the server goes away, until it is back.
+
+        The action may run several times; what an earlier time did was undone, unless the server
+        went away after it had kept it and before it could say so.
+
+        Raises:
+            StoreUnavailable: The database refused, or did not come back in `PATIENCE_S`.
+        """
+        return self._patiently(self.writing, action)
+
+    def read(self, action: Callable[[Connection], T]) -> T:
+        """Like `write`, for an action that only reads."""
+        return self._patiently(self.reading, action)
+
+    def _patiently(
+        self,
+        opened: Callable[[], AbstractContextManager[Connection]],
+        action: Callable[[Connection], T],
+    ) -> T:
+        give_up = None
+        while True:
+            try:
+                with opened() as connection:
+                    return action(connection)
+            except StoreUnavailable as error:
+                if not _is_away(error.__cause__):
+                    raise
+                now = time.monotonic()
+                give_up = give_up or now + PATIENCE_S
+                if now >= give_up:
+                    raise
+                logger.warning("%s; waiting for it", error)
+                time.sleep(LOOK_AGAIN_S)
+
     def close(self) -> None:
         """Gives up all connections."""
         self.engine.dispose()
@@ -211,11 +266,25 @@ _REASONS = {
     "unable to open database file": "打不开文件，请检查路径和权限",
     "file is not a database": "文件不是 SQLite 数据库",
     "malformed": "数据库文件已损坏，请从备份恢复",
+    "terminating connection": "服务器正在停止",
+    "the database system is": "服务器正在启动或停止",
+    "server closed the connection": "与服务器的连接断开",
+    "connection is lost": "与服务器的连接断开",
     "Connection refused": "连接被拒绝，请检查服务器是否在运行",
     "password authentication failed": "用户名或口令不对",
-    "does not exist": "库或用户不存在",
+    "FATAL:  database": "没有这个库",
+    "FATAL:  role": "没有这个用户",
     "timeout expired": "连接超时",
 }
+
+
+def _is_away(cause: BaseException | None) -> bool:
+    """Whether a server is gone for now: another attempt later may succeed."""
+    if not isinstance(cause, OperationalError) or isinstance(cause.orig, sqlite3.Error):
+        return False
+    state = getattr(cause.orig, "sqlstate", None)
+    # Without a state it was not the server that spoke: the connection broke or was not made.
+    return state is None or state.startswith(AWAY)
 
 
 def _reason(cause: DBAPIError) -> str:

@@ -94,6 +94,7 @@ def claim(
     *,
     metadata_sha256: str | None = None,
     again: bool = False,
+    token: str | None = None,
 ) -> Claim | Job:
     """Claims a recording for this run, or says why it cannot be.
 
@@ -106,6 +107,7 @@ def claim(
         metadata_sha256: Hash of what is known of the call; a recording that failed may be tried
             again as soon as this changes.
         again: Whether a job that is done may be done once more (another rulebook or model).
+        token: Of this claim; the same when it is not known whether an earlier try was kept.
 
     Returns:
         The claim; or the job as it is when it is done, failed, quarantined, not due yet, or
@@ -145,7 +147,8 @@ def claim(
         )
     if again:
         free.append(jobs.state == JobState.DONE.value)
-    token = uuid.uuid4().hex
+    token = token or uuid.uuid4().hex
+    free.append(and_(jobs.state == JobState.CLAIMED.value, jobs.worker == token))
     row = connection.execute(
         update(schema.jobs)
         .where(jobs.key == key, or_(*free))

@@ -126,16 +126,30 @@ def replace_sets(
     Returns:
         Recordings that are left as they are, because somebody else judged them meanwhile.
     """
-    recordings = schema.recordings.c
-    query = select(recordings.id, recordings.current_set_id).where(
-        recordings.id.in_([one.recording_id for one in judged.values()])
+    recordings, sets = schema.recordings.c, schema.verdict_sets.c
+    query = (
+        select(
+            recordings.id,
+            recordings.current_set_id,
+            sets.transcript_id,
+            sets.rulebook_sha256,
+            sets.metadata_sha256,
+        )
+        .join(schema.verdict_sets, sets.id == recordings.current_set_id)
+        .where(recordings.id.in_([one.recording_id for one in judged.values()]))
+        .with_for_update(of=schema.recordings)
     )
-    current = {row.id: row.current_set_id for row in connection.execute(query.with_for_update())}
-    still = [one for set_id, one in judged.items() if current.get(one.recording_id) == set_id]
-    if still:
-        store_sets(connection, still, run_id)
-    kept = {one.recording_id for one in still}
-    return [one.recording_id for one in judged.values() if one.recording_id not in kept]
+    current = {row.id: row for row in connection.execute(query)}
+    waiting, lost = [], []
+    for set_id, one in judged.items():
+        row = current[one.recording_id]
+        if row.current_set_id == set_id:
+            waiting.append(one)
+        elif (row.id, row.transcript_id, row.rulebook_sha256, row.metadata_sha256) != one.key:
+            lost.append(one.recording_id)
+    if waiting:
+        store_sets(connection, waiting, run_id)
+    return lost
 
 
 @dataclass(frozen=True, slots=True)
