@@ -3,10 +3,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from datetime import timedelta
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from callaudit.store import jobs, schema
 from callaudit.store.connection import Store
@@ -56,6 +58,37 @@ def test_one_recording_has_one_claim(store: Store, run: str) -> None:
     assert first.attempt == 1
     other = refused(claimed(store, started(store)))
     assert other.state == JobState.CLAIMED
+
+
+def test_of_many_that_claim_at_once_one_gets_it(store: Store) -> None:
+    runs = [started(store) for _ in range(6)]
+    with ThreadPoolExecutor(6) as threads:
+        outcomes = list(threads.map(lambda run: claimed(store, run), runs))
+    assert sum(isinstance(outcome, Claim) for outcome in outcomes) == 1
+
+
+def test_claim_whose_answer_was_lost_is_had_by_asking_again(store: Store, run: str) -> None:
+    def ask(token: str) -> Claim | Job:
+        with store.writing() as connection:
+            return jobs.claim(connection, run, KEY, "x.wav", 1, token=token)
+
+    assert sure(ask("t1")).token == "t1"
+    assert sure(ask("t1")).token == "t1"
+    refused(ask("t2"))
+
+
+def test_leases_follow_the_clock_of_the_database_not_of_this_machine(
+    store: Store, run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sure(claimed(store, run))
+    with store.reading() as connection:
+        lease = connection.execute(select(schema.jobs.c.lease_until)).scalar_one()
+        now = database_now(connection)
+    assert timedelta(seconds=60) < lease - now <= jobs.LEASE
+    assert abs(datetime.now(UTC) - now) < timedelta(minutes=1)
+    far = time.time() + 86_400
+    monkeypatch.setattr(time, "time", lambda: far)  # this machine's clock jumps by a day
+    assert refused(claimed(store, started(store))).state == JobState.CLAIMED
 
 
 def test_done_is_done_unless_asked_for_again(store: Store, run: str) -> None:
