@@ -113,6 +113,46 @@ def test_a_misheard_phrase_syllable_by_syllable(explanation: Explanation) -> Non
     assert clear.reason == "读音相似度 0.95，达到 0.82"
 
 
+@pytest.mark.parametrize(
+    ("heard", "phrase", "expected", "as_heard"),
+    [
+        ("坐席 您好热电集团，公号045，请问有什么可以帮您？", "staff-number",
+         "gong hao 数字 数字", "gong hao ling si"),
+        ("坐席 你好日电集团，公号103请问有什么可以帮你。", "company-name",
+         "ni hao re dian ji tuan gong hao", "ni hao ri dian ji tuan gong hao"),
+        ("坐席 行吧，我先给你网上反应。", "escalation",
+         "gei ni wang shang fan ying", "gei ni wang shang fan ying"),
+        ("客户 上门收现金不开票，派不向化。", "customer-angry",
+         "bu xiang hua", "bu xiang hua"),
+    ],
+)  # fmt: skip
+def test_what_the_starter_model_misheard_in_the_samples(
+    auditor: Auditor, heard: str, phrase: str, expected: str, as_heard: str
+) -> None:
+    report = judged(auditor, f"坐席 喂。\n{heard}\n客户 好。")
+    pieces = [*explained(auditor, report).others, *explained(auditor, report).pieces.values()]
+    found = next(one for one in pieces if one.hit is not None and one.hit.phrase == phrase)
+    assert found.state == "said"
+    assert " ".join(one.expected for one in found.syllables) == expected
+    assert " ".join(one.heard for one in found.syllables) == as_heard
+    assert "，达到 0." in found.reason
+
+
+def test_a_complaint_that_only_the_sound_gives_away(auditor: Auditor) -> None:
+    """From the samples, too: 举报, heard as 几包."""
+    dialogue = "坐席 喂。\n客户 00:21-00:24 你们不是说可以移民几包的吗？\n坐席 好。"
+    transcript = parse_dialogue(dialogue)
+    word = transcript.utterances[1].words[9:11]
+    score = AcousticScore("customer-complaint", "举报", 1, word[0].start_ms, word[1].end_ms, 0.81)
+    report = judged(auditor, dialogue, score)
+    explanation = explained(auditor, report)
+    pieces = [*explanation.others, *explanation.pieces.values()]
+    found = next(one for one in pieces if one.hit and one.hit.phrase == "customer-complaint")
+    assert (found.state, quote(found)) == ("said", "几包")
+    assert found.syllables == (Syllable("ju", "ji", "near"), Syllable("bao", "bao", "same"))
+    assert found.reason == "读音相似度 0.93；声学得分 0.81，达到 0.50"
+
+
 def test_any_digit_will_do_for_a_digit(explanation: Explanation) -> None:
     number = other(explanation, "staff-number")
     assert [(one.expected, one.likeness) for one in number.syllables] == [
