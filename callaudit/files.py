@@ -55,6 +55,27 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def readable(path: Path) -> str:
+    """A path as text that can be stored and shown.
+
+    Names of files are bytes on Unix. Those that are no UTF-8 were mostly written on a Chinese
+    Windows: they are read as GB 18030, and what is not even that is escaped.
+    """
+    return "/".join(_readable(part) for part in str(path).split("/"))
+
+
+def _readable(part: str) -> str:
+    try:
+        part.encode()
+    except UnicodeEncodeError:
+        raw = os.fsencode(part)
+        try:
+            return raw.decode("gb18030")
+        except UnicodeDecodeError:
+            return raw.decode("utf-8", "backslashreplace")
+    return part
+
+
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal, read in pieces.
 

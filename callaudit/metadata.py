@@ -193,7 +193,7 @@ def find_sidecar(recording: Path) -> Sidecar | None:
             half of what is known of it.
     """
     path = sidecar_path(recording)
-    if path == recording or not path.is_file():
+    if path == recording or not _is_file(path):
         return None
     try:
         return _read(path)
@@ -201,6 +201,14 @@ def find_sidecar(recording: Path) -> Sidecar | None:
         raise RecordingError(
             f"录音 {recording.name} 旁的元数据 {path.name} 不能用：{_sentence(cause)}"
         ) from None
+
+
+def _is_file(path: Path) -> bool:
+    # Asked of the path itself, which may be a URL; a name too long for any file is none.
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _read(path: Path) -> Sidecar:

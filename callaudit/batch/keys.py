@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from callaudit.batch.discover import Candidate
 from callaudit.calls import CallMetadata
-from callaudit.files import sha256_of
+from callaudit.files import readable, sha256_of
 from callaudit.store import schema
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def known_hash(connection: Connection, candidate: Candidate) -> str | None:
     files = schema.files.c
     return connection.execute(
         select(files.sha256).where(
-            files.path == str(candidate.path),
+            files.path == readable(candidate.path),
             files.size_bytes == candidate.size_bytes,
             files.modified_ns == candidate.modified_ns,
         )
@@ -47,7 +47,7 @@ def known_hash(connection: Connection, candidate: Candidate) -> str | None:
 
 def remember_hash(connection: Connection, candidate: Candidate, sha256: str) -> None:
     """Keeps the hash of a file for the next run."""
-    path = str(candidate.path)
+    path = readable(candidate.path)
     connection.execute(delete(schema.files).where(schema.files.c.path == path))
     connection.execute(
         insert(schema.files).values(

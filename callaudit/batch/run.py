@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
-import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from callaudit.batch import queue
+from callaudit.batch.claims import Claims, Held, Spoilt
 from callaudit.batch.discover import Candidate
-from callaudit.batch.engine import Died, Engine, EngineFactory
-from callaudit.batch.keys import content_key, known_hash, recognition_sha256, remember_hash
+from callaudit.batch.engine import Died, Engine
 from callaudit.batch.log import event
-from callaudit.batch.pool import Pool
-from callaudit.batch.sources import MetadataOf
+from callaudit.batch.plan import Plan as Plan
 from callaudit.batch.tally import Tally
-from callaudit.batch.worker import Audited, AuditorFactory, Broken, Refused, Result, Task
-from callaudit.calls import CallMetadata, Transcript
-from callaudit.errors import RecordingError
+from callaudit.batch.worker import Audited, Broken, Refused, Result
+from callaudit.files import readable
 from callaudit.store.connection import Store
 from callaudit.store.jobs import (
-    Claim,
     Job,
     JobState,
-    claim,
     crash,
     extend_leases,
     fail,
@@ -35,65 +29,16 @@ from callaudit.store.jobs import (
     pause_before,
     release,
 )
-from callaudit.store.judgements import (
-    RulebookRecord,
-    find_judgement,
-    metadata_sha256,
-    remember_rulebook,
-)
-from callaudit.store.records import find_transcript, save_call
+from callaudit.store.judgements import remember_rulebook
+from callaudit.store.records import save_call
 from callaudit.store.runs import RunOutcome, finish_run, start_run
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from callaudit.audit import AuditOptions
-
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_S = 20.0
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a batch is to do.
-
-    Attributes:
-        source: How the user named it.
-        paths: The recordings.
-        metadata_of: What is known of each.
-        rulebook: What they are judged by.
-        options: How they are heard.
-        model_sha256: By which model.
-        make_auditor: Makes the auditor of a worker.
-        workers: How many processes.
-        make_engine: Starts them, here or on other machines.
-        limit: Stop after so many recordings were worked on.
-        bad_rows: Rows of the manifest that name no recording.
-        skipped_rows: Rows of the manifest that are no recorded calls.
-    """
-
-    source: str
-    paths: tuple[Path, ...]
-    metadata_of: MetadataOf
-    rulebook: RulebookRecord
-    options: AuditOptions
-    model_sha256: str
-    make_auditor: AuditorFactory
-    workers: int = 1
-    make_engine: EngineFactory = Pool
-    limit: int | None = None
-    bad_rows: int = 0
-    skipped_rows: int = 0
-
-
-@dataclass(frozen=True)
-class _Held:
-    """A recording that this run has claimed and is having audited."""
-
-    claim: Claim
-    task: Task
-    recognition: str
 
 
 def run_batch(store: Store, plan: Plan, watch: Callable[[Tally], None] | None = None) -> Tally:
@@ -146,8 +91,9 @@ class _Batch:
         self._tally = Tally(
             found=len(plan.paths), bad_rows=plan.bad_rows, skipped_rows=plan.skipped_rows
         )
-        self._held: dict[int, _Held] = {}
-        self._waiting: _Held | None = None
+        self._claims = Claims(store, plan, run_id)
+        self._held: dict[int, Held] = {}
+        self._waiting: Held | None = None
         self._files = queue.FileQueue(plan.paths, self._gone)
         self._started = 0
         self._heartbeat = time.monotonic()
@@ -211,7 +157,7 @@ class _Batch:
 
     # --- from files to claims -----------------------------------------------------------------
 
-    def _next(self) -> _Held | None:
+    def _next(self) -> Held | None:
         """The next recording that is ours to audit; ``None`` when there is none at the moment."""
         if self._waiting is not None:
             waiting, self._waiting = self._waiting, None
@@ -231,99 +177,22 @@ class _Batch:
 
     def _gone(self, path: Path) -> None:
         self._tally.failed["Vanished"] += 1
-        self._event("vanished", logging.WARNING, path=str(path))
+        self._event("vanished", logging.WARNING, path=readable(path))
 
-    def _claimed(self, candidate: Candidate) -> _Held | None:
-        key, is_content = self._key(candidate)
-        try:
-            metadata = self._plan.metadata_of(candidate.path)
-        except RecordingError as error:
-            self._spoilt(candidate, key, error)
-            return None
-        recognition = recognition_sha256(self._plan.model_sha256, self._plan.options, metadata)
-        token = uuid.uuid4().hex
+    def _claimed(self, candidate: Candidate) -> Held | None:
+        """The recording, if it is ours to audit; else what became of it is counted."""
+        match self._claims.take(candidate):
+            case Held() as held:
+                return held
+            case Job() as job:
+                self._count(job, candidate.path)
+            case Spoilt(message):
+                self._refused(candidate.path, "BadMetadata", message)
+            case None:
+                self._tally.already += 1
+        return None
 
-        def take(connection: Connection) -> tuple[Claim | Job | None, Transcript | None]:
-            """The claim (or why there is none) and what was heard; ``None`` when it is judged."""
-            outcome = claim(
-                connection,
-                self._run_id,
-                key,
-                str(candidate.path),
-                candidate.size_bytes,
-                metadata_sha256=metadata_sha256(metadata),
-                again=True,
-                token=token,
-            )
-            if isinstance(outcome, Job):
-                return outcome, None
-            if self._judged(connection, key, recognition, metadata):
-                finish(connection, outcome)  # another run was a moment faster
-                return None, None
-            return outcome, find_transcript(connection, key, recognition)
-
-        outcome, transcript = None, None
-        if not self._store.read(lambda one: self._judged(one, key, recognition, metadata)):
-            outcome, transcript = self._store.write(take)
-        if outcome is None:
-            self._tally.already += 1
-            return None
-        if isinstance(outcome, Job):
-            self._count(outcome)
-            return None
-        call_id = metadata.call_id or candidate.path.stem
-        task = Task(
-            number=outcome.job_id,
-            path=candidate.path,
-            sha256=key if is_content else None,
-            metadata=metadata,
-            call_id=call_id,
-            transcript=transcript,
-            alone=outcome.attempt > 1,
-        )
-        return _Held(outcome, task, recognition)
-
-    def _judged(
-        self, connection: Connection, key: str, recognition: str, metadata: CallMetadata
-    ) -> bool:
-        rulebook = self._plan.rulebook.sha256
-        return find_judgement(connection, key, recognition, rulebook, metadata) is not None
-
-    def _key(self, candidate: Candidate) -> tuple[str, bool]:
-        known = self._store.read(lambda connection: known_hash(connection, candidate))
-        if known is not None:
-            return known, True
-        key, is_content = content_key(candidate)
-        if is_content:
-            self._store.write(lambda connection: remember_hash(connection, candidate, key))
-        return key, is_content
-
-    def _spoilt(self, candidate: Candidate, key: str, error: RecordingError) -> None:
-        """A recording whose metadata cannot be used: failed, until the metadata change."""
-        digest = hashlib.sha256(error.message.encode("utf-8", "surrogatepass")).hexdigest()
-        token = uuid.uuid4().hex
-
-        def refuse(connection: Connection) -> Claim | Job:
-            outcome = claim(
-                connection,
-                self._run_id,
-                key,
-                str(candidate.path),
-                candidate.size_bytes,
-                metadata_sha256=digest,
-                token=token,
-            )
-            if isinstance(outcome, Claim):
-                fail(connection, outcome, "BadMetadata", error.message)
-            return outcome
-
-        outcome = self._store.write(refuse)
-        if isinstance(outcome, Job):
-            self._count(outcome)
-            return
-        self._refused(candidate.path, "BadMetadata", error.message)
-
-    def _count(self, job: Job) -> None:
+    def _count(self, job: Job, path: Path) -> None:
         match job.state:
             case JobState.FAILED:
                 self._tally.failed_before += 1
@@ -332,7 +201,7 @@ class _Batch:
             case JobState.CLAIMED if job.id in self._held:
                 self._tally.already += 1  # the same recording twice in this source
             case JobState.WAITING:  # it crashed before and its pause is not over
-                self._files.postpone(Path(job.path), queue.LOOK_AGAIN_S)
+                self._files.postpone(path, queue.LOOK_AGAIN_S)
             case _:
                 self._tally.elsewhere += 1
 
@@ -369,14 +238,14 @@ class _Batch:
 
     def _refused(self, path: Path, kind: str, message: str) -> None:
         self._tally.failed[kind] += 1
-        self._event("refused", logging.WARNING, path=str(path), kind=kind, reason=message)
+        self._event("refused", logging.WARNING, path=readable(path), kind=kind, reason=message)
 
-    def _crashed(self, held: _Held, reason: str) -> None:
+    def _crashed(self, held: Held, reason: str) -> None:
         state = self._store.write(lambda connection: crash(connection, held.claim, reason))
         self._event(
             "crashed",
             logging.ERROR,
-            path=str(held.task.path),
+            path=readable(held.task.path),
             reason=reason,
             attempt=held.claim.attempt,
             state=state.value,
@@ -387,17 +256,15 @@ class _Batch:
         self._started -= 1
         self._files.postpone(held.task.path, pause_before(held.claim.attempt + 1))
 
-    def _save(self, held: _Held, done: Audited) -> None:
-        report = done.report
-        if held.task.transcript is not None:
-            # Heard under another name before: the report names the file of today.
-            before = report.timeline.transcript
-            recording = replace(before.recording, path=str(held.task.path))
-            report = replace(
-                report,
-                timeline=replace(report.timeline, transcript=replace(before, recording=recording)),
-            )
-        path = str(held.task.path)
+    def _save(self, held: Held, done: Audited) -> None:
+        path = readable(held.task.path)
+        # It may have been heard under another name; and not every name of a file is text.
+        transcript = done.report.timeline.transcript
+        recording = replace(transcript.recording, path=path)
+        timeline = replace(
+            done.report.timeline, transcript=replace(transcript, recording=recording)
+        )
+        report = replace(done.report, timeline=timeline)
         tries = 0
 
         def keep(connection: Connection) -> bool:
@@ -407,9 +274,7 @@ class _Batch:
                 save_call(connection, report, held.recognition, self._plan.rulebook, self._run_id)
                 return True
             # The server may have gone away after it had kept the first try.
-            sha256 = report.timeline.transcript.recording.sha256
-            metadata = held.task.metadata
-            return tries > 1 and self._judged(connection, sha256, held.recognition, metadata)
+            return tries > 1 and self._claims.is_judged(connection, recording.sha256, held)
 
         if not self._store.write(keep):
             self._tally.elsewhere += 1
@@ -421,7 +286,7 @@ class _Batch:
             "audited" if heard else "rejudged",
             call_id=report.call_id,
             path=path,
-            sha256=report.timeline.transcript.recording.sha256,
+            sha256=recording.sha256,
             duration_ms=report.timeline.duration_ms,
             percent=report.scorecard.percent,
             grade=report.scorecard.grade,

@@ -41,6 +41,10 @@ RETRY_AFTER = timedelta(seconds=30)
 """Pause before the second attempt; it doubles with every further one."""
 
 
+LONGEST_PAUSE = timedelta(hours=1)
+"""No pause lasts longer."""
+
+
 def pause_before(attempt: int) -> float:
     """Seconds between a crash and the next attempt (2 for the second)."""
     return RETRY_AFTER.total_seconds() * 2.0 ** (attempt - 2)
@@ -130,11 +134,19 @@ def claim(
     free = [
         and_(
             jobs.state == JobState.WAITING.value,
-            or_(jobs.not_before.is_(None), jobs.not_before <= now),
+            or_(
+                jobs.not_before.is_(None),
+                jobs.not_before <= now,
+                jobs.not_before > now + LONGEST_PAUSE,  # the clock was set back since
+            ),
         ),
         and_(
             jobs.state == JobState.CLAIMED.value,
-            or_(jobs.lease_until < now, jobs.run_id.in_(dead_runs(connection))),
+            or_(
+                jobs.lease_until < now,
+                jobs.lease_until > now + 2 * LEASE,  # the clock was set back since
+                jobs.run_id.in_(dead_runs(connection)),
+            ),
         ),
     ]
     if metadata_sha256 is not None:

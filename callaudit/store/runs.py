@@ -114,7 +114,7 @@ def _run(row: Any, now: datetime) -> Run:
         outcome=row.outcome,
         summary=row.summary,
         alive=row.outcome is None
-        and now - row.heartbeat_at < SILENT_AFTER
+        and abs(now - row.heartbeat_at) < SILENT_AFTER  # ahead of us: the clock was set back
         and _process_exists(row.host, row.pid),
     )
 

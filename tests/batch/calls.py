@@ -5,13 +5,20 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from dialogue_auditor import MODEL, DialogueAuditors
 from sqlalchemy import func, select
 
+from callaudit.audit import AuditOptions
+from callaudit.batch.discover import find_recordings
+from callaudit.batch.run import Plan
+from callaudit.batch.sources import Known, paths_of
 from callaudit.store import schema
 from callaudit.store.connection import Store
+from callaudit.store.judgements import RulebookRecord
 
 GOOD = (
     "坐席 您好，热电集团，工号027，请问有什么可以帮您？\n"
@@ -57,3 +64,19 @@ def verdicts(store: Store) -> dict[str, str]:
 def rows(store: Store, table: Any) -> int:
     with store.reading() as connection:
         return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+
+def plan(folder: Path, marks: Path, **changes: Any) -> Plan:
+    """A batch of a folder by the stand-in; ``auditors`` are options of `DialogueAuditors`."""
+    auditors = changes.pop("auditors", {})
+    rulebook = RulebookRecord(auditors.get("rulebook_sha256", "c" * 64), "thumb", "1")
+    made = Plan(
+        source=str(folder),
+        paths=paths_of(find_recordings(folder)),
+        metadata_of=Known(),
+        rulebook=rulebook,
+        options=AuditOptions(),
+        model_sha256=MODEL.sha256,
+        make_auditor=DialogueAuditors(marks, **auditors),
+    )
+    return replace(made, **changes)

@@ -34,6 +34,8 @@ from callaudit.calls import (
 from callaudit.errors import EmptyAudio, ModelUnavailable
 
 ROLES = {"坐席": Role.AGENT, "客户": Role.CUSTOMER}
+Decoded = tuple[Path, bytes]
+
 MODEL = ModelInfo("dialogue", "9" * 64, "text")
 
 
@@ -106,18 +108,18 @@ class DialogueAuditor:
         if not self._made_by.model:
             raise ModelUnavailable("没有模型")
 
-    def prepare(self, path: Path, metadata: CallMetadata) -> Path:
+    def prepare(self, path: Path, metadata: CallMetadata) -> Decoded:
         self._pass("decoding", path.name)
-        if path.read_text(encoding="utf-8").startswith("#EMPTY"):
+        data = path.read_bytes()
+        if data.startswith(b"#EMPTY"):
             self._mark(path)
             raise EmptyAudio(f"{path}：文件是空的")
-        return path
+        return path, data
 
-    def transcribe(self, calls: Sequence[Path]) -> list[Transcript]:
-        return [self._hear(path) for path in calls]
+    def transcribe(self, calls: Sequence[Decoded]) -> list[Transcript]:
+        return [self._hear(path, data) for path, data in calls]
 
-    def _hear(self, path: Path) -> Transcript:
-        data = path.read_bytes()
+    def _hear(self, path: Path, data: bytes) -> Transcript:
         self._mark(path)
         self._pass("recognising", path.name)
         text = data.decode()
@@ -168,7 +170,7 @@ class DialogueAuditor:
             wait_there(self._made_by.folder, stage)
 
     def _mark(self, path: Path) -> None:
-        with (self._made_by.folder / "heard.log").open("a") as file:
+        with (self._made_by.folder / "heard.log").open("a", errors="backslashreplace") as file:
             file.write(f"{path.name}\n")
 
 

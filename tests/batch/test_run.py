@@ -1,45 +1,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from datetime import timedelta
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from calls import GOOD, RUDE, heard, rows, verdicts, write
-from dialogue_auditor import MODEL, DialogueAuditors
+from calls import GOOD, RUDE, heard, plan, rows, verdicts, write
 
-from callaudit.audit import AuditOptions
 from callaudit.batch import queue
 from callaudit.batch.discover import find_recordings
-from callaudit.batch.run import Plan, run_batch
-from callaudit.batch.sources import paths_of
+from callaudit.batch.run import run_batch
 from callaudit.batch.tally import Tally
-from callaudit.calls import CallMetadata
 from callaudit.errors import InfrastructureError
-from callaudit.metadata import find_sidecar
 from callaudit.store import jobs, schema
 from callaudit.store.connection import Store
 from callaudit.store.jobs import JobState, list_jobs
-from callaudit.store.judgements import RulebookRecord
 from callaudit.store.queries import CallFilter, judged_calls
 from callaudit.store.records import load_report
 from callaudit.store.runs import list_runs
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "RETRY_AFTER", timedelta(milliseconds=10))
-    monkeypatch.setattr(queue, "LOOK_AGAIN_S", 0.05)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(f"sqlite:///{tmp_path / 'store.sqlite'}")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -53,26 +31,6 @@ def calls(tmp_path: Path) -> Path:
     }.items():
         write(folder / name, text)
     return folder
-
-
-def sidecar(path: Path) -> CallMetadata:
-    found = find_sidecar(path)
-    return found.metadata if found else CallMetadata()
-
-
-def plan(folder: Path, marks: Path, **changes: Any) -> Plan:
-    auditors = changes.pop("auditors", {})
-    rulebook = RulebookRecord(auditors.get("rulebook_sha256", "c" * 64), "thumb", "1")
-    made = Plan(
-        source=str(folder),
-        paths=paths_of(find_recordings(folder)),
-        metadata_of=sidecar,
-        rulebook=rulebook,
-        options=AuditOptions(),
-        model_sha256=MODEL.sha256,
-        make_auditor=DialogueAuditors(marks, **auditors),
-    )
-    return replace(made, **changes)
 
 
 def test_every_recording_is_audited_once(store: Store, calls: Path, tmp_path: Path) -> None:
