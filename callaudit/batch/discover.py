@@ -63,11 +63,12 @@ def find_recordings(folder: Path, patterns: Sequence[str] = ()) -> Iterator[Path
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(place, name)
-            if not name.startswith(".") and _wanted(path, folder, patterns):
+            if not name.startswith(".") and is_wanted(path, folder, patterns):
                 yield path
 
 
-def _wanted(path: Path, folder: Path, patterns: Sequence[str]) -> bool:
+def is_wanted(path: Path, folder: Path, patterns: Sequence[str]) -> bool:
+    """Whether a file below a folder is a recording by its name."""
     if not patterns:
         return path.suffix.lower() in SUFFIXES
     below = path.relative_to(folder).as_posix()

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from callaudit.batch.remote import remote_path
+
 
 class Locator:
     """Finds recordings by the names that telephone systems write.
@@ -25,11 +27,14 @@ class Locator:
         self._index: dict[str, list[Path]] | None = None
 
     def find(self, named: str) -> Path | None:
-        """The file that a name means; ``None`` when there is none.
+        """The file that a name means; ``None`` when there is none. A URL means itself.
 
         Raises:
             ValueError: A name that is refused, or that several files have (Chinese).
         """
+        url = remote_path(named)
+        if url is not None:
+            return url
         name = _plain(named)
         for candidate in self._spellings(name):
             direct = self._direct(candidate)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from callaudit import __version__
 from callaudit.batch.engine import Died
 from callaudit.batch.pool import Pool
+from callaudit.batch.remote import RemotePath
 from callaudit.batch.worker import Result, Task, Unable
 from callaudit.errors import CallAuditError
 
@@ -105,5 +106,5 @@ class Supervisor:
 
 
 def visible(task: Task) -> bool:
-    """Whether this machine sees the recording of a task."""
-    return os.path.lexists(task.path)
+    """Whether this machine sees the recording of a task; a URL is the same everywhere."""
+    return isinstance(task.path, RemotePath) or os.path.lexists(task.path)

@@ -17,6 +17,7 @@ from callaudit.batch.discover import find_recordings, observe
 from callaudit.batch.locate import Locator
 from callaudit.batch.manifest import SUFFIXES, BadRow, Record, read_manifest
 from callaudit.batch.profile import Profile
+from callaudit.batch.remote import RemotePath, find_objects
 from callaudit.calls import CallMetadata
 from callaudit.errors import ConfigError, RecordingError
 from callaudit.metadata import find_sidecar, parse_fields
@@ -49,7 +50,7 @@ class Source:
 
 
 def folder_source(folder: Path, patterns: Sequence[str], known: Known) -> Source:
-    """The recordings below a folder.
+    """The recordings below a folder, or below the URL of one.
 
     Args:
         folder: Where to look.
@@ -59,7 +60,10 @@ def folder_source(folder: Path, patterns: Sequence[str], known: Known) -> Source
     Raises:
         ConfigError: The folder cannot be read, or no file has a name of the pattern.
     """
-    paths = paths_of(find_recordings(folder, patterns))
+    if isinstance(folder, RemotePath):
+        paths = paths_of(find_objects(folder, patterns))
+    else:
+        paths = paths_of(find_recordings(folder, patterns))
     if known.names is not None:
         known.names.check(paths)
     return Source(str(folder), paths, known)
@@ -249,4 +253,4 @@ def is_manifest(path: Path) -> bool:
 
 def paths_of(paths: Iterable[Path]) -> tuple[Path, ...]:
     """Files as absolute paths, each once, in order."""
-    return tuple(dict.fromkeys(Path(path).absolute() for path in paths))
+    return tuple(dict.fromkeys(path.absolute() for path in paths))

@@ -24,6 +24,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from callaudit.batch.remote import local_copy, remove_stale_copies
 from callaudit.calls import CallMetadata, CallReport, Transcript
 from callaudit.errors import CallAuditError, InfrastructureError, RecordingError
 
@@ -174,6 +175,7 @@ def work(connection: Connection, make_auditor: AuditorFactory) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     logging.getLogger("callaudit").addHandler(logging.NullHandler())
     worker = _Worker(connection)
+    remove_stale_copies()
     try:
         auditor = make_auditor()
         auditor.load()
@@ -228,7 +230,8 @@ class _Worker:
             return
         self.tell(AtRisk("prepare", (task.number,)))
         try:
-            prepared = auditor.prepare(task.path, task.metadata)
+            with local_copy(task.path) as path:
+                prepared = auditor.prepare(path, task.metadata)
         except Exception as error:
             self.tell(_problem(task, error))
         else:

@@ -12,6 +12,7 @@ from callaudit.cli.output import say
 from callaudit.errors import ConfigError
 
 if TYPE_CHECKING:
+    from callaudit.batch.remote import RemotePath
     from callaudit.batch.sources import Source
 
 MOST_BAD_ROWS_SHOWN = 20
@@ -19,7 +20,8 @@ MOST_BAD_ROWS_SHOWN = 20
 SourceArgument = Annotated[
     Path,
     typer.Argument(
-        metavar="来源", help="录音文件夹（含子文件夹），或清单、话单导出（.csv、.tsv、.jsonl）"
+        metavar="来源",
+        help="录音文件夹（含子文件夹）或网址（s3://桶/前缀），或清单、话单导出（.csv、.tsv、.jsonl）",
     ),
 ]
 PatternOption = Annotated[
@@ -95,6 +97,8 @@ class SourceOptions:
 
         names = None if self.name_pattern is None else NamePattern(self.name_pattern)
         known = Known(names=names, tell=say)
+        if (url := self._url()) is not None:
+            return folder_source(url, self.patterns, known)
         if not self.place.exists():
             raise ConfigError(f"来源 {self.place} 不存在")
         if is_manifest(self.place):
@@ -110,6 +114,17 @@ class SourceOptions:
         if self.profile is not None or self.recordings is not None:
             raise ConfigError("--profile 和 --recordings 只用于清单，不用于文件夹")
         return folder_source(self.place, self.patterns, known)
+
+    def _url(self) -> RemotePath | None:
+        from callaudit.batch.remote import remote_path
+
+        try:
+            url = remote_path(str(self.place))
+        except ValueError as cause:
+            raise ConfigError(str(cause)) from None
+        if url is not None and (self.profile is not None or self.recordings is not None):
+            raise ConfigError("--profile 和 --recordings 只用于清单，不用于网址")
+        return url
 
     def _recordings(self) -> Path | None:
         if self.recordings is not None and not self.recordings.is_dir():

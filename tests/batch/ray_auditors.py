@@ -6,9 +6,8 @@ import os
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from dialogue_auditor import DialogueAuditor, DialogueAuditors
+from dialogue_auditor import Decoded, DialogueAuditor, DialogueAuditors
 
 from callaudit.batch.worker import Auditing
 from callaudit.calls import Transcript
@@ -30,8 +29,8 @@ class _Assassin(DialogueAuditor):
         self._once = made_by.folder / "killed"
         self._victim = made_by.victim
 
-    def transcribe(self, calls: Sequence[Path]) -> list[Transcript]:
-        if any(path.name == self._victim for path in calls) and not self._once.exists():
+    def transcribe(self, calls: Sequence[Decoded]) -> list[Transcript]:
+        if any(path.name == self._victim for path, _ in calls) and not self._once.exists():
             self._once.touch()
             os.kill(os.getppid(), signal.SIGKILL)
         return super().transcribe(calls)
