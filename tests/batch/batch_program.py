@@ -2,7 +2,7 @@
 
 ``python batch_program.py MARKS STAGE=RECORDING… -- batch run FOLDER …``; the stages of
 `DialogueAuditors` stop in the worker, ``claiming``, ``claimed``, ``saving`` and ``saved`` in the
-parent, inside the open transaction or just after it.
+parent, inside the open transaction or just after it. ``real-model=`` leaves the model real.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ def stand_in(marks: Path, pauses: dict[str, str]) -> None:
     from callaudit.store.judgements import RulebookRecord
 
     auditors = DialogueAuditors(marks, pauses=pauses)
-    replace(worker, "LocalAuditor", lambda *_: auditors)
-    replace(models, "find_model", lambda *_: SimpleNamespace(sha256=MODEL.sha256))
+    if "real-model" not in pauses:
+        replace(worker, "LocalAuditor", lambda *_: auditors)
+        replace(models, "find_model", lambda *_: SimpleNamespace(sha256=MODEL.sha256))
     replace(rulebook, "load_rulebook", lambda _: None)
     replace(RulebookRecord, "of", lambda _: RulebookRecord("c" * 64, "thumb", "1"))
     replace(jobs, "RETRY_AFTER", timedelta(milliseconds=10))

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -56,14 +57,14 @@ class Night:
         self.url = f"sqlite:///{place / 'store.sqlite'}"
         self._started: list[subprocess.Popen[str]] = []
 
-    def command(self, *pauses: str, workers: int = 1) -> list[str]:
+    def command(self, *pauses: str, options: Sequence[str] = ()) -> list[str]:
         program = [sys.executable, str(HERE / "batch_program.py"), str(self.place), *pauses, "--"]
-        run = ["batch", "run", str(self.folder), "--store", self.url, "--workers", str(workers)]
-        return [*program, *run]
+        run = ["batch", "run", str(self.folder), "--store", self.url, "--workers", "1"]
+        return [*program, *run, *options]
 
-    def start(self, *pauses: str, workers: int = 1) -> subprocess.Popen[str]:
+    def start(self, *pauses: str, options: Sequence[str] = ()) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            self.command(*pauses, workers=workers),
+            self.command(*pauses, options=options),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -72,8 +73,8 @@ class Night:
         self._started.append(process)
         return process
 
-    def run(self, *pauses: str) -> int:
-        process = self.start(*pauses)
+    def run(self, *pauses: str, options: Sequence[str] = ()) -> int:
+        process = self.start(*pauses, options=options)
         self.said = process.communicate(timeout=300)[0]
         return process.returncode
 
@@ -90,6 +91,22 @@ class Night:
         opened = Store.open(self.url)
         yield opened
         opened.close()
+
+    def with_mounts(self, script: str) -> str:
+        """Runs a shell script where it may mount; ``$PLACE`` is the folder of the store."""
+        unshare = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+        try:
+            subprocess.run([*unshare, "true"], check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            pytest.skip("this system lets nobody but root mount")
+        done = subprocess.run(
+            [*unshare, "sh", "-c", f"{script}\ntrue"],
+            capture_output=True,
+            text=True,
+            env={**environment(self.place), "PLACE": str(self.place)},
+            check=True,
+        )
+        return done.stdout + done.stderr
 
     def end(self) -> None:
         for process in self._started:
@@ -198,3 +215,58 @@ def test_a_second_run_says_so_and_shares_the_work(
     assert first.returncode == 0
     check(night, undisturbed)
     assert set(heard(night.place).values()) == {1}
+
+
+def test_full_disk(night: Night, undisturbed: dict[str, str], tmp_path: Path) -> None:
+    """A file system of its own, filled up to a few pages after the first call."""
+    night.place = tmp_path / "small"
+    night.place.mkdir()
+    night.url = f"sqlite:///{night.place / 'store.sqlite'}"
+    run = shlex.join(night.command())
+    said = night.with_mounts(f"""
+        mount -t tmpfs -o size=4m none "$PLACE"
+        {run} --limit 1
+        free=$(df --output=avail -B1 "$PLACE" | tail -1)
+        head -c $((free - 40960)) /dev/zero > "$PLACE/ballast"
+        {run}; echo "full $?"
+        rm "$PLACE/ballast"
+        {run}; echo "free $?"
+        cp "$PLACE"/store.sqlite "$PLACE"/heard.log {shlex.quote(str(tmp_path))}
+    """)
+    assert "磁盘已满" in said
+    assert "full 4\n" in said
+    assert "free 0\n" in said
+    night.url = f"sqlite:///{tmp_path / 'store.sqlite'}"
+    check(night, undisturbed)
+    assert heard(tmp_path).total() > NUMBER  # some were heard in vain, as there was no room
+
+
+def test_read_only_store(night: Night, undisturbed: dict[str, str]) -> None:
+    run = shlex.join(night.command())
+    said = night.with_mounts(f"""
+        {run} --limit 3
+        mount --bind "$PLACE" "$PLACE" && mount -o remount,bind,ro "$PLACE"
+        {run}; echo "read-only $?"
+    """)
+    assert "文件只读" in said
+    assert "read-only 4\n" in said
+    with night.store() as store:
+        assert {*verdicts(store).items()} < {*undisturbed.items()}
+    assert night.run() == 0
+    check(night, undisturbed)
+
+
+def test_corrupt_model_stops_before_anything_is_claimed(
+    night: Night, undisturbed: dict[str, str]
+) -> None:
+    model = night.place / "model"
+    model.mkdir()
+    for name in ("model.bin", "config.json", "tokenizer.json"):
+        (model / name).write_bytes(b"{}" * 1000)
+    assert night.run("real-model=", options=["--model", str(model)]) == 4
+    assert "model" in night.said
+    assert "Traceback" not in night.said
+    with night.store() as store:
+        assert rows(store, schema.jobs) == rows(store, schema.runs) == 0
+    assert night.run() == 0
+    check(night, undisturbed)
