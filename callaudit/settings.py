@@ -48,6 +48,8 @@ class Settings(BaseModel):
         device: Where recognition runs.
         compute_type: Precision of the model; ``auto`` is int8 on CPU, float16 on GPU.
         max_hours: Longest recording that is accepted.
+        ray_cpus: CPU cores that one worker takes of a Ray cluster; ``None`` for its threads.
+        ray_gpus: GPUs that one takes; a share such as 0.25 where several use one GPU together.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -62,6 +64,8 @@ class Settings(BaseModel):
         "auto"
     )
     max_hours: float = Field(default=4.0, gt=0, le=24)
+    ray_cpus: float | None = Field(default=None, gt=0, le=1024)
+    ray_gpus: float = Field(default=0.0, ge=0, le=64)
     origins: dict[str, Origin] = Field(default_factory=dict, exclude=True)
 
 

@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from callaudit.cli.batch_engine import (
+    AddressOption,
+    EngineOption,
+    EngineOptions,
+    WorkersOption,
+)
 from callaudit.cli.batch_jobs import register as register_jobs
 from callaudit.cli.batch_output import Outputs, print_tally, shown_progress
 from callaudit.cli.batch_schedule import register as register_schedule
@@ -63,10 +69,10 @@ def run(
     model: ModelOption = None,
     agent_channel: AgentChannelOption = None,
     store: StoreOption = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, max=256, help="识别进程数；不写则每核一个")
-    ] = None,
+    workers: WorkersOption = None,
     threads: ThreadsOption = None,
+    engine: EngineOption = "local",
+    address: AddressOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="只列出会审核哪些录音，不审核")
     ] = False,
@@ -96,9 +102,11 @@ def run(
     place = SourceOptions(
         source, tuple(pattern or ()), profile, recordings, filename_pattern, since
     )
+    engines = EngineOptions(engine, address, workers)
+    engines.check()
     with logging_to(log):
         opened = place.open()
-        plan = _plan(settings, opened, agent_channel, workers, limit)
+        plan = _plan(settings, opened, agent_channel, engines, limit)
         if dry_run:
             _print_preview(settings, plan)
             return 0
@@ -134,20 +142,19 @@ def _plan(
     settings: Settings,
     source: Source,
     agent_channel: Any,
-    workers: int | None,
+    engines: EngineOptions,
     limit: int | None,
 ) -> Plan:
-    from callaudit.audit import AuditOptions, available_threads
+    from callaudit.audit import AuditOptions
     from callaudit.batch.run import Plan
     from callaudit.batch.worker import LocalAuditor
     from callaudit.rulebook import load_rulebook
     from callaudit.speech.models import find_model
     from callaudit.store.judgements import RulebookRecord
 
-    cores = available_threads()
-    count = min(workers or cores, max(1, len(source.paths)))
-    threads = settings.threads or max(1, cores // count)
+    workers, threads = engines.size(settings, len(source.paths))
     settings = settings.model_copy(update={"threads": threads})
+    model_sha256 = find_model(settings.model, settings.cache).sha256
     rulebook = load_rulebook(settings.rulebook)
     options = AuditOptions.from_settings(settings, agent_channel)
     return Plan(
@@ -156,9 +163,10 @@ def _plan(
         metadata_of=source.metadata_of,
         rulebook=RulebookRecord.of(rulebook),
         options=options,
-        model_sha256=find_model(settings.model, settings.cache).sha256,
+        model_sha256=model_sha256,
         make_auditor=LocalAuditor(rulebook, options, settings.cache),
-        workers=count,
+        workers=workers,
+        make_engine=engines.factory(settings, model_sha256, threads),
         limit=limit,
         bad_rows=len(source.problems),
         skipped_rows=source.skipped,

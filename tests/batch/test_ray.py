@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,16 @@ from calls import GOOD, RUDE, heard, plan, rows, verdicts, write
 from dialogue_auditor import MODEL
 from ray_auditors import Assassins
 
-from callaudit.batch import queue, ray_engine
+from callaudit.batch import ray_engine
 from callaudit.batch.ray_engine import RayEngine
 from callaudit.batch.run import Plan, run_batch
 from callaudit.batch.tally import Tally
 from callaudit.batch.worker import AHEAD
-from callaudit.errors import ConfigError, InfrastructureError
-from callaudit.store import jobs, schema
+from callaudit.cli import main
+from callaudit.cli.batch_engine import EngineOptions
+from callaudit.errors import InfrastructureError
+from callaudit.settings import Settings
+from callaudit.store import schema
 from callaudit.store.connection import Store
 from callaudit.store.jobs import JobState, count_jobs, list_jobs
 
@@ -53,19 +55,6 @@ def cluster() -> Iterator[Any]:
         made.add_node(**NODE)
         yield made
         made.shutdown()
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobs, "RETRY_AFTER", timedelta(milliseconds=10))
-    monkeypatch.setattr(queue, "LOOK_AGAIN_S", 0.05)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(f"sqlite:///{tmp_path / 'store.sqlite'}")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -239,7 +228,25 @@ def test_cluster_without_room_or_without_a_cluster(cluster: Any, tmp_path: Path)
         RayEngine("127.0.0.1:1", MODEL.sha256)(auditors, 1)
 
 
-def test_ray_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ray_is_an_extra(
+    calls: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ConfigError, match="没有安装 Ray"):
-        RayEngine(None, MODEL.sha256)(Assassins(tmp_path), 1)
+    assert main(["batch", "run", str(calls), "--engine", "ray"]) == 2
+    assert "没有安装 Ray" in capsys.readouterr().err
+    assert main(["batch", "run", str(calls), "--address", "head:6379"]) == 2
+    assert "--address 要和 --engine ray 一起用" in capsys.readouterr().err
+
+
+def test_a_worker_takes_the_cores_of_its_threads_unless_it_is_told() -> None:
+    def engine(**values: Any) -> tuple[float, float, int]:
+        settings = Settings(**values)
+        options = EngineOptions("ray", "head:6379", None)
+        _, threads = options.size(settings, 10)
+        made = options.factory(settings, MODEL.sha256, threads)
+        assert isinstance(made, RayEngine)
+        return made.cpus, made.gpus, threads
+
+    assert engine() == (1, 0, 1)
+    assert engine(threads=4) == (4, 0, 4)
+    assert engine(ray_cpus=2, ray_gpus=0.25) == (2, 0.25, 2)
