@@ -20,6 +20,7 @@ from callaudit.batch.profile import Profile
 from callaudit.batch.remote import RemotePath, find_objects
 from callaudit.calls import CallMetadata
 from callaudit.errors import ConfigError, RecordingError
+from callaudit.files import readable
 from callaudit.metadata import find_sidecar, parse_fields
 
 logger = logging.getLogger(__name__)
@@ -157,7 +158,7 @@ class NamePattern:
                 f"--filename-pattern {what}；应当像 (?P<agent_id>[0-9]+)_(?P<caller>[0-9]+)，"
                 f"可用：{'、'.join(_FIELDS)}、date、time"
             )
-        self._parts = text.count("/") + 1
+        self._folders = "/" in text
 
     def __call__(self, path: Path) -> CallMetadata:
         """What the name of a recording tells; nothing when it is not of the pattern.
@@ -185,7 +186,11 @@ class NamePattern:
             )
 
     def _match(self, path: Path) -> re.Match[str] | None:
-        return self._pattern.fullmatch("/".join((*path.parts[-self._parts : -1], path.stem)))
+        *folders, name = readable(path.with_suffix("")).split("/")
+        tails = [name]
+        if self._folders:
+            tails += ["/".join([*folders[-count:], name]) for count in range(1, len(folders) + 1)]
+        return next((found for tail in tails if (found := self._pattern.fullmatch(tail))), None)
 
 
 @dataclass

@@ -18,7 +18,13 @@ from typing import Any
 INSIDE = {"claiming": "claim", "saving": "save_call"}
 
 
-def stand_in(marks: Path, pauses: dict[str, str]) -> None:
+def replace(owner: Any, name: str, value: Any) -> None:
+    setattr(owner, name, value)
+
+
+def stand_in(
+    marks: Path, pauses: dict[str, str], replace: Callable[[Any, str, Any], None] = replace
+) -> None:
     """Puts the stand-in where the command line looks for auditor, model and rulebook."""
     from dialogue_auditor import MODEL, DialogueAuditors
 
@@ -36,10 +42,6 @@ def stand_in(marks: Path, pauses: dict[str, str]) -> None:
     replace(RulebookRecord, "of", lambda _: RulebookRecord("c" * 64, "thumb", "1"))
     replace(jobs, "RETRY_AFTER", timedelta(milliseconds=10))
     replace(queue, "LOOK_AGAIN_S", 0.05)
-
-
-def replace(owner: Any, name: str, value: Any) -> None:
-    setattr(owner, name, value)
 
 
 def stop_in_parent(marks: Path, pauses: dict[str, str]) -> None:
