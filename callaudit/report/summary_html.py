@@ -9,6 +9,7 @@ from callaudit.report.summary_table import (
     GROUP_NAMES,
     SMALL_SAMPLE,
     TITLES,
+    category_columns,
     compact_columns,
     review_columns,
     rows_of,
@@ -67,6 +68,7 @@ def render_summary(summary: Summary, period: str = "") -> str:
     """
     columns = compact_columns(summary)
     reviews = review_columns()
+    categories = category_columns()
     return render_page(
         "summary.html",
         summary=summary,
@@ -80,6 +82,9 @@ def render_summary(summary: Summary, period: str = "") -> str:
         plot=(PLOT_LEFT, PLOT_RIGHT, BAR_STEP, BAR_HEIGHT),
         trend=_trend(summary),
         columns=columns,
+        sparks=[_spark(group) for group in summary.groups] if summary.by != "day" else [],
+        category_columns=categories,
+        category_rows=rows_of(categories, summary.total.categories),
         rows=rows_of(columns, summary.groups),
         broken=sorted(
             (rule for rule in summary.total.rules if rule.failed.count or rule.uncertain),
@@ -151,6 +156,31 @@ def _trend(summary: Summary) -> Trend | None:
             if place % step == 0
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Spark:
+    """The days of one group as a small line, from 40 (and below) to 100."""
+
+    line: str
+    title: str
+
+
+def _spark(group: GroupSummary) -> Spark | None:
+    """``None`` for fewer than two days."""
+    days = [point for point in group.trend if point.score.value is not None]
+    if len(days) < 2:
+        return None
+    first, last = days[0].day.toordinal(), days[-1].day.toordinal()
+    line = " ".join(
+        f"{round(58 * (point.day.toordinal() - first) / (last - first) + 1, 1)},"
+        f"{round(22 - 20 * max(0.0, (point.score.value or 0.0) - 40) / 60, 1)}"
+        for point in days
+    )
+    title = "\n".join(
+        f"{point.day.isoformat()}　{point.score.value:.1f}（n={point.score.n}）" for point in days
+    )
+    return Spark(line, title)
 
 
 def _or(bound: float | None, mean: Mean) -> float:

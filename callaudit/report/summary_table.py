@@ -7,12 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, Literal, TypeVar
 
 from callaudit.metadata import SHANGHAI
 from callaudit.report.wording import clock
 from callaudit.summary.calls import JudgedCall
-from callaudit.summary.summarise import LEAST_RANKED, GroupSummary, RuleSummary, Summary
+from callaudit.summary.statistics import Share
+from callaudit.summary.summarise import (
+    LEAST_RANKED,
+    CategorySummary,
+    GroupSummary,
+    RuleSummary,
+    Summary,
+)
 
 Row = TypeVar("Row")
 
@@ -53,33 +61,65 @@ def group_columns(summary: Summary) -> list[Column[GroupSummary]]:
         Column("最低分", "score", lambda group: group.score.minimum),
         Column("最高分", "score", lambda group: group.score.maximum),
         Column("合格率", "share", lambda group: group.passed.value),
+        Column("合格率95%下限", "share", lambda group: group.passed.low),
+        Column("合格率95%上限", "share", lambda group: group.passed.high),
         Column("一票否决", "count", lambda group: group.auto_failed),
         Column("待复核通话", "count", lambda group: group.to_review),
         Column("违规次数", "count", lambda group: group.violations),
-    ]
-    columns += [
-        Column(f"{category.title}得分率", "score", _category(category.category))
-        for category in summary.total.categories
     ]
     columns.append(Column("最常违反", "text", most_broken, wide=True))
     return columns
 
 
+def by_category_columns(summary: Summary) -> list[Column[GroupSummary]]:
+    """Columns of the table of groups by category, each mean beside its sample."""
+    columns: list[Column[GroupSummary]] = [
+        Column(GROUP_NAMES[summary.by], "text", lambda group: group.key)
+    ]
+    for category in summary.total.categories:
+        of = partial(_category, category.category)
+        columns += [
+            Column(f"{category.title}得分率", "score", partial(_points_of, of)),
+            Column(f"{category.title}评分通话", "count", partial(_calls_of, of)),
+            Column(f"{category.title}违规", "count", partial(_violations_of, of)),
+        ]
+    return columns
+
+
+def all_columns(summary: Summary) -> list[Column[GroupSummary]]:
+    """Everything about groups in one table, for programs."""
+    return [*group_columns(summary), *by_category_columns(summary)[1:]]
+
+
 def compact_columns(summary: Summary) -> list[Column[GroupSummary]]:
     """The same table for a page: ranges in one column each, categories left to their own table."""
-    columns = group_columns(summary)
-    by_heading = {column.heading: column for column in columns}
+    by_heading = {column.heading: column for column in group_columns(summary)}
     kept = [
-        by_heading[name]
-        for name in ("名次", GROUP_NAMES[summary.by], "班组", "通话数", "评分通话", "平均分")
-        if name in by_heading
+        by_heading[name] for name in ("名次", GROUP_NAMES[summary.by], "班组") if name in by_heading
     ]
-    kept += [
+    return [
+        *kept,
+        Column("评分/通话", "text", lambda group: f"{group.score.n}/{group.calls}"),
+        by_heading["平均分"],
         Column("95%区间", "text", lambda group: _range(group.score.low, group.score.high)),
         Column("最低–最高", "text", lambda group: _range(group.score.minimum, group.score.maximum)),
+        Column("合格率", "text", lambda group: _share_cell(group.passed)),
+        Column("否决", "count", lambda group: group.auto_failed),
+        Column("待复核", "count", lambda group: group.to_review),
+        Column("违规", "count", lambda group: group.violations),
+        Column("最常违反", "text", partial(most_broken, most=2), wide=True),
     ]
-    rest = ("合格率", "一票否决", "待复核通话", "违规次数", "最常违反")
-    return [*kept, *(by_heading[name] for name in rest)]
+
+
+def _share_cell(share: Share) -> str | None:
+    return None if share.value is None else f"{100 * share.value:.0f}% [{share_range(share)}]"
+
+
+def share_range(share: Share) -> str | None:
+    """The interval of a share: 62–91%."""
+    if share.low is None or share.high is None:
+        return None
+    return f"{100 * share.low:.0f}–{100 * share.high:.0f}%"
 
 
 def _range(low: float | None, high: float | None) -> str | None:
@@ -98,6 +138,20 @@ def rule_columns() -> list[Column[RuleSummary]]:
         Column("得分率平均", "score", lambda rule: rule.points.value),
         Column("得分率最低", "score", lambda rule: rule.points.minimum),
         Column("得分率最高", "score", lambda rule: rule.points.maximum),
+    ]
+
+
+def category_columns() -> list[Column[CategorySummary]]:
+    """Columns of the table of categories."""
+    return [
+        Column("分类", "text", lambda category: category.title),
+        Column("评分通话", "count", lambda category: category.points.n),
+        Column("得分率平均", "score", lambda category: category.points.value),
+        Column("得分率最低", "score", lambda category: category.points.minimum),
+        Column("得分率最高", "score", lambda category: category.points.maximum),
+        Column("违规通话", "count", lambda category: category.failed.count),
+        Column("违规通话占比", "share", lambda category: category.failed.value),
+        Column("违规次数", "count", lambda category: category.violations),
     ]
 
 
@@ -170,12 +224,26 @@ def rows_of(columns: Sequence[Column[Row]], items: Sequence[Row]) -> list[list[V
     return [[column.value(item) for column in columns] for item in items]
 
 
-def _category(name: str) -> Callable[[GroupSummary], Value]:
-    def value(group: GroupSummary) -> Value:
-        found = [item for item in group.categories if item.category == name]
-        return found[0].points.value if found else None
+def _category(name: str, group: GroupSummary) -> CategorySummary | None:
+    return next((item for item in group.categories if item.category == name), None)
 
-    return value
+
+_CategoryOf = Callable[[GroupSummary], CategorySummary | None]
+
+
+def _points_of(category_of: _CategoryOf, group: GroupSummary) -> Value:
+    category = category_of(group)
+    return category.points.value if category else None
+
+
+def _calls_of(category_of: _CategoryOf, group: GroupSummary) -> Value:
+    category = category_of(group)
+    return category.points.n if category else 0
+
+
+def _violations_of(category_of: _CategoryOf, group: GroupSummary) -> Value:
+    category = category_of(group)
+    return category.violations if category else 0
 
 
 def _moment(call: JudgedCall) -> str:

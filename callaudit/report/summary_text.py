@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -17,18 +17,19 @@ from callaudit.report.summary_table import (
     GROUP_NAMES,
     SMALL_SAMPLE,
     TITLES,
-    group_columns,
+    all_columns,
     inert,
     most_broken,
     plain,
     rows_of,
+    share_range,
     shown,
     why_review,
 )
 from callaudit.report.terminal import Harmless
 from callaudit.summary.calls import JudgedCall
 from callaudit.summary.statistics import Mean, Share
-from callaudit.summary.summarise import GroupSummary, Summary
+from callaudit.summary.summarise import DayPoint, GroupSummary, Summary
 
 SCHEMA = "callaudit.summary/1"
 MOST_RULES = 12
@@ -64,6 +65,7 @@ def print_summary(summary: Summary, console: Console, period: str = "") -> None:
     parts.append(_groups(summary, wide=console.width >= WIDE))
     if any(not group.ranked for group in summary.groups) and summary.by != "day":
         parts.append(Text(SMALL_SAMPLE, style="dim"))
+    parts.append(_categories(summary))
     parts.append(_rules(summary))
     if summary.to_review:
         parts.append(_reviews(summary))
@@ -99,6 +101,25 @@ def _groups(summary: Summary, *, wide: bool) -> Table:
         if wide:
             cells.append(Text(most_broken(group, 2)))
         table.add_row(*cells)
+    return table
+
+
+def _categories(summary: Summary) -> Table:
+    table = Table(title="各类得分率与违规", title_justify="left")
+    table.add_column("分类", overflow="fold")
+    table.add_column("平均（n）", no_wrap=True)
+    table.add_column("最低–最高", justify="right", no_wrap=True)
+    table.add_column("违规通话", justify="right", no_wrap=True)
+    table.add_column("违规次数", justify="right", no_wrap=True)
+    for category in summary.total.categories:
+        points, failed = category.points, category.failed
+        table.add_row(
+            Text(category.title),
+            f"{shown('score', points.value)}（n={points.n}）",
+            f"{shown('score', points.minimum)}–{shown('score', points.maximum)}",
+            f"{failed.count}/{failed.n}",
+            str(category.violations),
+        )
     return table
 
 
@@ -145,7 +166,9 @@ def _mean(mean: Mean) -> str:
 
 
 def _share(share: Share) -> str:
-    return f"{shown('share', share.value)}（{share.count}/{share.n}）"
+    interval = share_range(share)
+    chance = "" if interval is None else f" [{interval}]"
+    return f"{shown('share', share.value)}{chance}（{share.count}/{share.n}）"
 
 
 def _style(value: float | None) -> str:
@@ -159,7 +182,7 @@ def summary_csv(summary: Summary) -> str:
 
     A text that a spreadsheet would run as a formula is written behind an apostrophe.
     """
-    columns = group_columns(summary)
+    columns = all_columns(summary)
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow([column.heading for column in columns])
@@ -186,18 +209,22 @@ def summary_object(
         "filter": dict(wanted),
         "total": _group_object(summary.total),
         "groups": [_group_object(group) for group in summary.groups],
-        "trend": [
-            {
-                "day": point.day.isoformat(),
-                "score": mean_object(point.score),
-                "passed": share_object(point.passed),
-            }
-            for point in summary.trend
-        ],
+        "trend": _trend_object(summary.trend),
         "grades": summary.grades,
         "to_review": [_call_object(call) for call in summary.to_review],
         "generated_at": generated_at.isoformat(),
     }
+
+
+def _trend_object(trend: Sequence[DayPoint]) -> list[dict[str, Any]]:
+    return [
+        {
+            "day": point.day.isoformat(),
+            "score": mean_object(point.score),
+            "passed": share_object(point.passed),
+        }
+        for point in trend
+    ]
 
 
 def _group_object(group: GroupSummary) -> dict[str, Any]:
@@ -212,7 +239,16 @@ def _group_object(group: GroupSummary) -> dict[str, Any]:
         "violations": group.violations,
         "ranked": group.ranked,
         "rank": group.rank,
-        "categories": {item.category: mean_object(item.points) for item in group.categories},
+        "categories": {
+            item.category: {
+                "title": item.title,
+                **mean_object(item.points),
+                "failed": share_object(item.failed),
+                "violations": item.violations,
+            }
+            for item in group.categories
+        },
+        "trend": _trend_object(group.trend),
         "rules": {
             item.rule: {
                 "title": item.title,

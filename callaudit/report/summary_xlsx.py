@@ -13,6 +13,8 @@ from callaudit.report.summary_table import (
     Column,
     Kind,
     Value,
+    by_category_columns,
+    category_columns,
     group_columns,
     plain,
     review_columns,
@@ -44,7 +46,7 @@ CHART_ROWS = 40
 
 
 def summary_xlsx(summary: Summary, period: str = "") -> bytes:
-    """The workbook: groups, rules, trend, and calls to review first.
+    """The workbook: groups, categories, rules, trend, and calls to review first.
 
     Args:
         summary: The report.
@@ -69,6 +71,11 @@ def summary_xlsx(summary: Summary, period: str = "") -> bytes:
     columns = group_columns(summary)
     sheet = book.table(name, f"{title}　（{SMALL_SAMPLE}）", columns, summary.groups)
     _group_chart(workbook, sheet, name, columns, len(summary.groups))
+    by_category = by_category_columns(summary)
+    book.table(f"{name}分类", f"{title}　各类得分与违规", by_category, summary.groups)
+    book.table(
+        "分类", f"{title}　分类", category_columns(), summary.total.categories, bad_share=True
+    )
     book.table("规则", f"{title}　规则", rule_columns(), summary.total.rules, bad_share=True)
     trend = book.table("趋势", f"{title}　每日趋势", _trend_columns(), summary.trend)
     _trend_chart(workbook, trend, len(summary.trend))

@@ -122,4 +122,16 @@ def rule_titles(connection: Connection) -> RuleTitles:
             **categories,
             **{key: value for key, value in named.items() if key not in categories},
         }
-    return RuleTitles(rules, categories)
+    return RuleTitles(rules, categories, _categories_of_rules(connection))
+
+
+def _categories_of_rules(connection: Connection) -> dict[str, str]:
+    """Where the rules that were broken belong; the latest judgement has the last word."""
+    findings = schema.findings.c
+    latest = func.max(findings.set_id)
+    rows = connection.execute(
+        select(findings.rule, findings.category)
+        .group_by(findings.rule, findings.category)
+        .order_by(latest)
+    )
+    return {row.rule: row.category for row in rows}

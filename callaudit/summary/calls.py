@@ -59,7 +59,12 @@ class JudgedCall:
 
 @dataclass(frozen=True)
 class RuleTitles:
-    """How the rulebooks of the calls name their rules and categories, in their order."""
+    """How the rulebooks of the calls name their rules and categories, in their order.
+
+    Attributes:
+        category_of: Rule id → category id, at least of every rule that was ever broken.
+    """
 
     rules: dict[str, str] = field(default_factory=dict)
     categories: dict[str, str] = field(default_factory=dict)
+    category_of: dict[str, str] = field(default_factory=dict)

@@ -41,11 +41,28 @@ class RuleSummary:
 
 @dataclass(frozen=True, slots=True)
 class CategorySummary:
-    """Share of a category's decided points that was kept, in per cent, call by call."""
+    """How one category of rules was kept.
+
+    Attributes:
+        points: Share of its decided points that was kept, in per cent, call by call.
+        failed: Calls that broke a rule of it, of the calls in which it could be decided.
+        violations: Broken rules of it in all.
+    """
 
     category: str
     title: str
     points: Mean
+    failed: Share
+    violations: int
+
+
+@dataclass(frozen=True, slots=True)
+class DayPoint:
+    """One day of the trend."""
+
+    day: date
+    score: Mean
+    passed: Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +79,7 @@ class GroupSummary:
         to_review: Calls with something that a person must look at.
         violations: Broken rules in all.
         ranked: Whether there are enough scored calls to compare.
+        trend: By day.
         rank: 1 for the best mean among the ranked groups.
     """
 
@@ -76,16 +94,8 @@ class GroupSummary:
     categories: tuple[CategorySummary, ...]
     rules: tuple[RuleSummary, ...]
     ranked: bool
+    trend: tuple[DayPoint, ...] = ()
     rank: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DayPoint:
-    """One day of the trend."""
-
-    day: date
-    score: Mean
-    passed: Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,19 +129,16 @@ def summarise(calls: Iterable[JudgedCall], by: GroupBy, titles: RuleTitles) -> S
     """
     everything = sorted(calls, key=lambda call: (call.started_at or call.seen_at, call.call_id))
     grouped: dict[str, list[JudgedCall]] = defaultdict(list)
-    days: dict[date, list[JudgedCall]] = defaultdict(list)
     key_of = _KEYS[by]
     for call in everything:
         grouped[key_of(call)].append(call)
-        days[call.day].append(call)
     groups = [_group(key, grouped[key], by, titles) for key in sorted(grouped)]
+    total = _group("全部", everything, by, titles)
     return Summary(
         by=by,
-        total=_group("全部", everything, by, titles),
+        total=total,
         groups=_ranked(groups) if by != "day" else tuple(groups),
-        trend=tuple(
-            DayPoint(day, _score(of_day), _passed(of_day)) for day, of_day in sorted(days.items())
-        ),
+        trend=total.trend,
         to_review=_first_to_review(everything),
         grades=dict(Counter(call.grade for call in everything if call.grade is not None)),
     )
@@ -159,6 +166,16 @@ def _group(key: str, calls: Sequence[JudgedCall], by: GroupBy, titles: RuleTitle
         categories=_categories(calls, titles),
         rules=_rules(calls, titles),
         ranked=score.n >= LEAST_RANKED and key != UNKNOWN,
+        trend=_trend(calls),
+    )
+
+
+def _trend(calls: Sequence[JudgedCall]) -> tuple[DayPoint, ...]:
+    days: dict[date, list[JudgedCall]] = defaultdict(list)
+    for call in calls:
+        days[call.day].append(call)
+    return tuple(
+        DayPoint(day, _score(of_day), _passed(of_day)) for day, of_day in sorted(days.items())
     )
 
 
@@ -173,13 +190,30 @@ def _passed(calls: Sequence[JudgedCall]) -> Share:
 
 def _categories(calls: Sequence[JudgedCall], titles: RuleTitles) -> tuple[CategorySummary, ...]:
     shares: dict[str, list[float]] = defaultdict(list)
+    violations: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
     for call in calls:
         for name, (points, points_max) in call.categories.items():
             if points_max > 0:
                 shares[name].append(100 * points / points_max)
+        # Rules without points are counted too, but only where the category was decided at all.
+        broken = Counter(
+            titles.category_of.get(item.rule)
+            for item in call.outcomes
+            if item.outcome == Outcome.FAIL
+        )
+        for name, (_, points_max) in call.categories.items():
+            violations[name] += broken[name]
+            failed[name] += points_max > 0 and broken[name] > 0
     order = [*titles.categories, *sorted(set(shares) - set(titles.categories))]
     return tuple(
-        CategorySummary(name, titles.categories.get(name, name), mean_of(shares[name]))
+        CategorySummary(
+            name,
+            titles.categories.get(name, name),
+            mean_of(shares[name]),
+            share_of(failed[name], len(shares[name])),
+            violations[name],
+        )
         for name in order
         if name in shares
     )

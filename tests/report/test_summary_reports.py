@@ -25,6 +25,7 @@ from callaudit.summary.summarise import GroupBy, Summary, summarise
 TITLES = RuleTitles(
     rules={"opening-greeting": "开场问候", "forbidden-blame": "不推卸责任"},
     categories={"opening": "开场", "forbidden": "禁语"},
+    category_of={"opening-greeting": "opening", "forbidden-blame": "forbidden"},
 )
 START = datetime(2026, 1, 12, 1, 30, tzinfo=UTC)
 
@@ -114,6 +115,38 @@ def test_csv(summary: Summary) -> None:
     assert rows[2]["评分通话"] == "1"
 
 
+def test_every_mean_of_the_table_stands_beside_its_sample(summary: Summary) -> None:
+    rows = list(csv.DictReader(io.StringIO(summary_csv(summary).removeprefix("\ufeff"))))
+    bad = rows[1]
+    assert (bad["禁语得分率"], bad["禁语评分通话"], bad["禁语违规"]) == ("0.0", "5", "5")
+    assert (bad["合格率"], bad["合格率95%下限"], bad["合格率95%上限"]) == ("0.0", "0.0", "0.4345")
+    sheet = sheet_of(summary, "坐席分类")
+    assert [cell.value for cell in sheet[3]] == [
+        "坐席", "开场得分率", "开场评分通话", "开场违规", "禁语得分率", "禁语评分通话", "禁语违规",
+    ]  # fmt: skip
+    assert [cell.value for cell in sheet[5]] == ["031", 80, 5, 0, 0, 5, 5]
+
+
+def test_violations_by_category_in_every_form(summary: Summary) -> None:
+    sheet = sheet_of(summary, "分类")
+    assert [cell.value for cell in sheet[5]][:2] == ["禁语", 13]
+    assert [cell.value for cell in sheet[5]][-3:] == [6, pytest.approx(6 / 13, abs=1e-4), 6]
+    text = printed(summary, 100)
+    assert "各类得分率与违规" in text
+    assert "6/13" in text
+    assert "各类得分率与违规" in render_summary(summary)
+    category = summary_object(summary, {}, START)["total"]["categories"]["forbidden"]
+    assert (category["n"], category["violations"]) == (13, 6)
+    assert category["failed"]["count"] == 6
+
+
+def test_every_group_has_its_trend(summary: Summary) -> None:
+    html = render_summary(summary)
+    assert html.count('class="spark"') == 2  # the third has one scored day only
+    groups = summary_object(summary, {}, START)["groups"]
+    assert [len(group["trend"]) for group in groups] == [4, 4, 2]
+
+
 def test_json_is_stable_and_its_moment_stands_apart(summary: Summary) -> None:
     moments = [datetime(2026, 1, 13, tzinfo=UTC), datetime(2026, 1, 14, tzinfo=UTC)]
     first, second = (summary_object(summary, {"agent": None}, moment) for moment in moments)
@@ -134,7 +167,7 @@ def sheet_of(summary: Summary, name: str) -> Worksheet:
 
 def test_xlsx_can_be_filtered_and_printed(summary: Summary) -> None:
     book = openpyxl.load_workbook(io.BytesIO(summary_xlsx(summary, "一月")))
-    assert book.sheetnames == ["坐席", "规则", "趋势", "待复核"]
+    assert book.sheetnames == ["坐席", "坐席分类", "分类", "规则", "趋势", "待复核"]
     sheet = book["坐席"]
     assert sheet["A1"].value is not None and "一月" in sheet["A1"].value
     headings = [cell.value for cell in sheet[3]]

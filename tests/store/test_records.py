@@ -125,6 +125,11 @@ def test_judged_call_has_what_reports_need(store: Store, call_report: CallReport
     assert call.started_at == METADATA.started_at
     assert [item.outcome for item in call.outcomes][2] == Outcome.FAIL
     assert titles.categories == {"opening": "开场", "hold": "等待"}
+    assert titles.category_of == {
+        "hold-reassurance": "hold",
+        "forbidden-blame": "forbidden",
+        "answer-check": "handling",
+    }
 
 
 def test_filters(store: Store) -> None:
