@@ -24,7 +24,9 @@ def metrics_text(tally: Tally, outcome: RunOutcome | None) -> str:
         lines.append(f"# TYPE callaudit_batch_{name} gauge")
         for labels, value in samples:
             named = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
-            lines.append(f"callaudit_batch_{name}{f'{{{named}}}' if named else ''} {value:g}")
+            lines.append(
+                f"callaudit_batch_{name}{f'{{{named}}}' if named else ''} {float(value):.15g}"
+            )
     return "\n".join(lines) + "\n"
 
 

@@ -15,7 +15,6 @@ from types import SimpleNamespace
 from typing import Any
 
 # Workers import this module, too: whatever is heavy is imported in the parent only.
-INSIDE = {"claiming": "claim", "saving": "save_call"}
 
 
 def replace(owner: Any, name: str, value: Any) -> None:
@@ -45,11 +44,11 @@ def stand_in(
 
 
 def stop_in_parent(marks: Path, pauses: dict[str, str]) -> None:
-    from callaudit.batch import run
+    from callaudit.batch import claims, run
 
-    for stage, name in INSIDE.items():
+    for stage, owner, name in (("claiming", claims, "claim"), ("saving", run, "save_call")):
         if stage in pauses:
-            replace(run, name, _then(getattr(run, name), marks, stage))
+            replace(owner, name, _then(getattr(owner, name), marks, stage))
     if "claimed" in pauses:
         replace(run.Pool, "submit", _before(run.Pool.submit, marks, "claimed"))
     if "saved" in pauses:

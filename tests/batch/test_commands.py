@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -78,6 +79,8 @@ def test_run_with_all_its_files(folder: Path, capsys: pytest.CaptureFixture[str]
     )
     assert figures['callaudit_batch_recordings{outcome="audited"}'] == "2"
     assert figures['callaudit_batch_failures{kind="EmptyAudio"}'] == "1"
+    written = float(figures["callaudit_batch_updated_timestamp_seconds"])
+    assert began - 1 <= written <= time.time() + 1
     assert (figures["callaudit_batch_running"], figures["callaudit_batch_success"]) == ("0", "1")
 
     assert batch("run", "calls", "--log", "o/log.jsonl") == 3  # appended to

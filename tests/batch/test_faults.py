@@ -165,9 +165,7 @@ def test_kill_9_of_a_worker_at_every_stage(night: Night, undisturbed: dict[str, 
     check(night, undisturbed)
 
 
-def test_kill_9_of_a_worker_that_loads_its_model_stops_the_run(
-    night: Night, undisturbed: dict[str, str]
-) -> None:
+def test_kill_9_of_a_worker_that_loads_its_model_stops_the_run(night: Night) -> None:
     process = night.start("loading=")
     os.kill(night.wait_for("loading", process), signal.SIGKILL)
     said, _ = process.communicate()
@@ -175,8 +173,6 @@ def test_kill_9_of_a_worker_that_loads_its_model_stops_the_run(
     assert "识别进程无法启动（信号 9）" in said
     with night.store() as store:
         assert rows(store, schema.jobs) == 0
-    assert night.run() == 0
-    check(night, undisturbed)
 
 
 @pytest.mark.parametrize("stage", ["recognising", "saving"])
@@ -256,9 +252,7 @@ def test_read_only_store(night: Night, undisturbed: dict[str, str]) -> None:
     check(night, undisturbed)
 
 
-def test_corrupt_model_stops_before_anything_is_claimed(
-    night: Night, undisturbed: dict[str, str]
-) -> None:
+def test_corrupt_model_stops_before_anything_is_claimed(night: Night) -> None:
     model = night.place / "model"
     model.mkdir()
     for name in ("model.bin", "config.json", "tokenizer.json"):
@@ -268,5 +262,3 @@ def test_corrupt_model_stops_before_anything_is_claimed(
     assert "Traceback" not in night.said
     with night.store() as store:
         assert rows(store, schema.jobs) == rows(store, schema.runs) == 0
-    assert night.run() == 0
-    check(night, undisturbed)
