@@ -54,6 +54,7 @@ def test_run_with_all_its_files(folder: Path, capsys: pytest.CaptureFixture[str]
         "--metrics",
         "o/m.prom",
     ]
+    began = time.time()
     assert batch("run", "calls", *options) == 3
     out, err = capsys.readouterr()
     assert "共 4 个录音" in out
