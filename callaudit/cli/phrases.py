@@ -71,8 +71,7 @@ def calibrate(
         terms=Terms(
             bias=round(weights.bias, 4),
             similarity=round(weights.similarity, 4),
-            phrase=round(weights.phrase, 4),
-            gain=round(weights.gain, 4),
+            advantage=round(weights.advantage, 4),
         ),
     )
     path = output or calibration_file(files.sha256, settings.cache)

@@ -136,7 +136,7 @@ def calibrate(measured: Sequence[Measured], model: str) -> Calibrated:
             f"标注太少，没法标定：听错的话术里确实说了的有 {int(said.sum())} 处、"
             f"没有说的有 {int((~said).sum())} 处，各要至少 {_LEAST_SAID} 处"
         )
-    features = np.array([[one.fit.similarity, one.fit.phrase, one.fit.gain] for one in measured])
+    features = np.array([[one.fit.similarity, one.fit.advantage] for one in measured])
     bias, coefficients = logistic_regression(features, said)
     logits = bias + features @ coefficients
     banned = np.array([one.banned for one in measured], dtype=np.bool_)
@@ -241,8 +241,10 @@ def accepting_from(values: Floats, said: Bools, precision: float) -> float:
     if len(good) == 0:
         return float(values.max(initial=0.0)) + _NEVER
     last = int(good[-1])
-    below = values[last + 1] if last + 1 < len(values) else values[last]
-    return float((values[last] + below) / 2)
+    if last + 1 == len(values):
+        return float(values[last])
+    middle = float((values[last] + values[last + 1]) / 2)
+    return middle if middle > values[last + 1] else float(values[last])
 
 
 @dataclass(frozen=True)

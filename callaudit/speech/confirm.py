@@ -2,9 +2,9 @@
 
 The recogniser writes down the likeliest sentence; a phrase that it misheard may be nearly as
 likely. So the phrase is put in place of the words that were heard where it may have been said, and
-the model is asked how probable the phrase's tokens are there, and how much the whole sentence gains
-or loses. Only candidates of the phonetic search are scored: the phrase list itself never reaches
-the recogniser, which would make it hear what it is expected to hear.
+the model is asked how probable the phrase's tokens are there, against those that were heard. Only
+candidates of the phonetic search are scored: the phrase list itself never reaches the recogniser,
+which would make it hear what it is expected to hear.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     from callaudit.phrases.matcher import Candidate, Matches
     from callaudit.speech.recognise import Encoded, Recogniser, ScoredPiece
 
-_LARGEST_LOSS = -20.0
+_LEAST_LOG_PROBABILITY = -20.0
 _BATCH = 12
-_LEAST_SIMILARITY = 0.6  # below it, hardly one candidate in a hundred was said
+_LEAST_SIMILARITY = 0.75  # below it, hardly one candidate in thirty was said
 _TRIES = 2
 
 
@@ -33,23 +34,17 @@ class Weights:
 
     Attributes:
         model: The recognition model it was fitted for.
-        bias, similarity, phrase, gain: Of the four terms; see `Fit.features`.
+        bias, similarity, advantage: Of the three terms; see `Fit`.
     """
 
     model: str
     bias: float
     similarity: float
-    phrase: float
-    gain: float
+    advantage: float
 
     def score(self, fit: Fit) -> float:
         """Probability, 0–1, that the phrase was said."""
-        logit = (
-            self.bias
-            + self.similarity * fit.similarity
-            + self.phrase * fit.phrase
-            + self.gain * fit.gain
-        )
+        logit = self.bias + self.similarity * fit.similarity + self.advantage * fit.advantage
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
 
 
@@ -59,14 +54,12 @@ class Fit:
 
     Attributes:
         similarity: Phonetic, 0–1.
-        phrase: Mean log probability of the phrase's tokens in their place.
-        gain: Log probability of the sentence with the phrase minus that of the sentence as
-            heard, at least -20.
+        advantage: Mean log probability of the phrase's tokens, minus that of the tokens that were
+            heard in their place.
     """
 
     similarity: float
-    phrase: float
-    gain: float
+    advantage: float
 
 
 def measure(
@@ -85,20 +78,10 @@ def measure(
         some = candidates[first : first + _BATCH]
         sentences = [text[: one.start_char] + one.wording + text[one.end_char :] for one in some]
         heard, *supposed = recogniser.score_texts(encoded, [text, *sentences])
-        total_heard = sum(piece.log_probability for piece in heard)
-        for candidate, pieces in zip(some, supposed, strict=True):
-            total = sum(piece.log_probability for piece in pieces)
-            fits.append(
-                Fit(
-                    similarity=candidate.similarity,
-                    phrase=_mean_inside(
-                        pieces,
-                        candidate.start_char,
-                        candidate.start_char + len(candidate.wording),
-                    ),
-                    gain=max(_LARGEST_LOSS, total - total_heard),
-                )
-            )
+        for one, pieces in zip(some, supposed, strict=True):
+            there = _mean_inside(heard, one.start_char, one.end_char)
+            phrase = _mean_inside(pieces, one.start_char, one.start_char + len(one.wording))
+            fits.append(Fit(one.similarity, phrase - there))
     return fits
 
 
@@ -111,7 +94,7 @@ def _mean_inside(pieces: Sequence[ScoredPiece], start: int, end: int) -> float:
             total += piece.log_probability
             tokens += piece.tokens
         position += len(piece.text)
-    return total / tokens if tokens else _LARGEST_LOSS
+    return total / tokens if tokens else _LEAST_LOG_PROBABILITY
 
 
 def worth_confirming(matches: Matches) -> tuple[Candidate, ...]:
@@ -156,10 +139,11 @@ def confirm(
     by_utterance: dict[int, list[Candidate]] = {}
     for candidate in candidates:
         by_utterance.setdefault(candidate.utterance, []).append(candidate)
-    scores = []
-    for number, own in sorted(by_utterance.items()):
+
+    def score(number: int) -> list[AcousticScore]:
+        own = by_utterance[number]
         fits = measure(recogniser, encoded[number], utterances[number].text, own)
-        scores += [
+        return [
             AcousticScore(
                 phrase=candidate.phrase,
                 variant=candidate.wording,
@@ -170,4 +154,7 @@ def confirm(
             )
             for candidate, fit in zip(own, fits, strict=True)
         ]
+
+    with ThreadPoolExecutor(max_workers=recogniser.threads) as pool:
+        scores = [one for some in pool.map(score, by_utterance) for one in some]
     return tuple(sorted(scores, key=lambda score: (score.start_ms, score.end_ms, score.phrase)))

@@ -29,7 +29,7 @@ from callaudit.audio.samples import Audio
 from callaudit.calls import DiscardReason, ModelInfo, Span, Word
 from callaudit.errors import ModelUnavailable, TranscriptionFailed
 from callaudit.speech.allocator import tune_allocator
-from callaudit.speech.guards import MAX_COMPRESSION_RATIO, compression_ratio, invented, loops
+from callaudit.speech.guards import invented
 from callaudit.speech.models import ModelFiles
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ Decoding = Literal["greedy", "beam"]
 _FRAMES_PER_SECOND = 100  # of the spectrogram; the encoder halves it
 _WINDOW_FRAMES = 3000
 _SECONDS_PER_POSITION = 0.02
+_NO_REPEAT = 5  # tokens in a row that a decoder that was stuck may not write twice
 _LANGUAGE_MS = 2000  # the language of a shorter utterance cannot be told
 
 
@@ -64,7 +65,7 @@ class DecodingOptions:
     """
 
     prompt: str = PROMPT
-    margin_frames: int = 350
+    margin_frames: int = 600
     step_frames: int = 100
     batch_frames: int = 8000
     beam_size: int = 5
@@ -274,15 +275,8 @@ class Recogniser:
         states = self._storage.from_array(encoded)
         drafts = self._decode(states, segments, beam_size=1)
         if self.options.beam_size > 1:
-            weak = [index for index, draft in enumerate(drafts) if self._looks_bad(draft)]
-            if weak:
-                again = self._storage.from_array(encoded[weak])
-                beams = self._decode(
-                    again, [segments[i] for i in weak], beam_size=self.options.beam_size
-                )
-                for index, beam in zip(weak, beams, strict=True):
-                    if self._better(beam, drafts[index]):
-                        drafts[index] = beam
+            stuck = [self._stuck(*pair) for pair in zip(drafts, segments, strict=True)]
+            self._decode_again(encoded, segments, drafts, stuck)
         languages = self._languages(states, segments)
         frames = [spectrum.shape[1] for spectrum in spectra]
         words = self._words(states, drafts, frames, segments)
@@ -291,6 +285,36 @@ class Recogniser:
             hypothesis = self._hypothesis(segment, draft, words[index], languages[index])
             results.append((hypothesis, Encoded(encoded[index], frames[index] // 2)))
         return results
+
+    def _decode_again(
+        self, encoded: Floats, segments: list[Segment], drafts: list[_Draft], stuck: list[bool]
+    ) -> None:
+        """Replaces drafts that look bad where beam search finds better text."""
+        unlikely = [
+            draft.log_probability < self.options.beam_below and not stuck[index]
+            for index, draft in enumerate(drafts)
+        ]
+        for chosen, no_repeat in ((unlikely, 0), (stuck, _NO_REPEAT)):
+            weak = [index for index, again in enumerate(chosen) if again]
+            if not weak:
+                continue
+            beams = self._decode(
+                self._storage.from_array(encoded[weak]),
+                [segments[index] for index in weak],
+                self.options.beam_size,
+                no_repeat,
+            )
+            for index, beam in zip(weak, beams, strict=True):
+                if not self._stuck(beam, segments[index]) and (
+                    stuck[index] or beam.log_probability >= drafts[index].log_probability
+                ):
+                    drafts[index] = beam
+
+    def _stuck(self, draft: _Draft, segment: Segment) -> bool:
+        """Whether a draft repeats itself, or is more than can be said in the time."""
+        text = self._tokenizer.decode(draft.tokens)
+        reason = invented(text, self.options.prompt, segment.voice.duration_ms)
+        return reason in (DiscardReason.LOOP, DiscardReason.TOO_FAST)
 
     def encode_segment(self, segment: Segment) -> Encoded:
         """Encoder output of one segment, as `recognise` yields it."""
@@ -312,7 +336,8 @@ class Recogniser:
         """
         import numpy as np
 
-        tokens = [self._tokenizer.encode(text) for text in texts]
+        # with the punctuation that the model itself writes; it would find any other improbable
+        tokens = [self._tokenizer.encode(text.translate(_HALF_WIDTH)) for text in texts]
         states = np.repeat(encoded.states[None].astype(np.float32), len(texts), axis=0)
         try:
             aligned = self._model.align(
@@ -324,17 +349,19 @@ class Recogniser:
         except RuntimeError as cause:
             raise TranscriptionFailed(f"核对失败：{' '.join(str(cause).split())[:200]}") from None
         return [
-            self._scored_pieces(ids, result.text_token_probs)
-            for ids, result in zip(tokens, aligned, strict=True)
+            self._scored_pieces(text, ids, result.text_token_probs)
+            for text, ids, result in zip(texts, tokens, aligned, strict=True)
         ]
 
     def _scored_pieces(
-        self, tokens: list[int], probabilities: Sequence[float]
+        self, text: str, tokens: list[int], probabilities: Sequence[float]
     ) -> tuple[ScoredPiece, ...]:
-        pieces, piece_tokens = self._tokenizer.split_tokens_on_unicode([*tokens])
+        halves, piece_tokens = self._tokenizer.split_tokens_on_unicode([*tokens])
         scored = []
-        index = 0
-        for piece, ids in zip(pieces, piece_tokens, strict=True):
+        index = position = 0
+        for half, ids in zip(halves, piece_tokens, strict=True):
+            piece = text[position : position + len(half)]
+            position += len(half)
             logs = [
                 math.log(max(probability, 1e-10))
                 for probability in probabilities[index : index + len(ids)]
@@ -356,7 +383,9 @@ class Recogniser:
         view = self._model.encode(self._storage.from_array(padded), to_cpu=True)
         return np.asarray(view, dtype=np.float32)
 
-    def _decode(self, states: Any, segments: list[Segment], beam_size: int) -> list[_Draft]:
+    def _decode(
+        self, states: Any, segments: list[Segment], beam_size: int, no_repeat: int = 0
+    ) -> list[_Draft]:
         tokenizer = self._tokenizer
         start = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
         if self.options.prompt:
@@ -368,6 +397,7 @@ class Recogniser:
             states,
             [start] * len(segments),
             beam_size=beam_size,
+            no_repeat_ngram_size=no_repeat,
             max_length=len(start) + budget,
             return_scores=True,
             return_no_speech_prob=True,
@@ -379,17 +409,6 @@ class Recogniser:
             _Draft(result.sequences_ids[0], result.scores[0], result.no_speech_prob, name)
             for result in results
         ]
-
-    def _looks_bad(self, draft: _Draft) -> bool:
-        text = self._tokenizer.decode(draft.tokens)
-        return draft.log_probability < self.options.beam_below or loops(text)
-
-    def _better(self, beam: _Draft, greedy: _Draft) -> bool:
-        if compression_ratio(self._tokenizer.decode(beam.tokens)) > MAX_COMPRESSION_RATIO:
-            return False
-        if loops(self._tokenizer.decode(greedy.tokens)):
-            return True
-        return beam.log_probability >= greedy.log_probability
 
     def _languages(self, states: Any, segments: list[Segment]) -> list[float | None]:
         """Probability of Chinese; ``None`` for a one-language model and for short utterances."""
@@ -497,6 +516,7 @@ def _fit_words(text: str, words: tuple[Word, ...]) -> tuple[Word, ...]:
 
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _FULL_WIDTH = str.maketrans(",?!", "，？！")
+_HALF_WIDTH = str.maketrans("，？！", ",?!")
 
 
 def simplify(text: str) -> str:

@@ -26,8 +26,7 @@ class Terms(BaseModel):
 
     bias: float
     similarity: float
-    phrase: float
-    gain: float
+    advantage: float
 
 
 class Calibration(BaseModel):
@@ -57,7 +56,7 @@ class Calibration(BaseModel):
     def weights(self) -> Weights:
         """Ready to score with."""
         terms = self.terms
-        return Weights(self.model, terms.bias, terms.similarity, terms.phrase, terms.gain)
+        return Weights(self.model, terms.bias, terms.similarity, terms.advantage)
 
     def json_text(self) -> str:
         """As it is written."""

@@ -35,8 +35,7 @@ def candidates(seed: int, count: int = 400, banned: bool = False) -> list[Measur
         said = bool(dice.random() < 0.4)
         fit = Fit(
             similarity=float(np.clip(dice.normal(0.82 if said else 0.7, 0.06), 0, 1)),
-            phrase=float(dice.normal(-1.5 if said else -4.5, 0.8)),
-            gain=float(np.clip(dice.normal(-4 if said else -15, 3), -20, 10)),
+            advantage=float(dice.normal(-0.5 if said else -4.5, 0.9)),
         )
         made.append(Measured("p", "说法", "听到", "原话", fit, said, banned))
     return made
@@ -117,13 +116,12 @@ class TestCalibrate:
 
     def test_a_better_fit_never_scores_less(self) -> None:
         weights = calibrate(candidates(5) + candidates(6, banned=True), "m").weights
-        worse = weights.score(Fit(0.7, -4.0, -12.0))
-        assert worse < weights.score(Fit(0.8, -4.0, -12.0))
-        assert worse < weights.score(Fit(0.7, -3.0, -12.0))
-        assert worse < weights.score(Fit(0.7, -4.0, -6.0))
+        worse = weights.score(Fit(0.7, -4.0))
+        assert worse < weights.score(Fit(0.8, -4.0))
+        assert worse < weights.score(Fit(0.7, -3.0))
 
     def test_banned_phrases_need_more_even_if_they_seem_easier(self) -> None:
-        easy = [one for one in candidates(8, banned=True) if one.said == (one.fit.phrase > -3)]
+        easy = [one for one in candidates(8, banned=True) if one.said == (one.fit.advantage > -2.5)]
         found = calibrate(candidates(7) + easy, "m")
         required, banned = marks()
         assert banned > required
@@ -154,7 +152,7 @@ class TestFiles:
         set_sha256="b" * 64,
         candidates=100,
         said=40,
-        terms=Terms(bias=1.0, similarity=2.0, phrase=3.0, gain=4.0),
+        terms=Terms(bias=1.0, similarity=2.0, advantage=3.0),
     )
 
     def test_a_users_calibration_is_found_by_its_model(self, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ class ScriptedRecogniser:
 
     info = ModelInfo("scripted", "0" * 64, "int8")
     options = DecodingOptions()
+    threads = 1
 
     def __init__(self, script: dict[int, Hypothesis]) -> None:
         self.script = script
@@ -106,7 +107,7 @@ def test_what_told_the_roles_is_kept(matcher: Matcher) -> None:
 def test_a_model_without_calibration_is_said(matcher: Matcher) -> None:
     said = {(1, 0): hypothesis("喂您好")}
     assert any("scripted 没有标定" in line for line in transcript_of(matcher, said).warnings)
-    weights = Weights("scripted", 0, 1, 1, 1)
+    weights = Weights("scripted", 0, 1, 1)
     assert not any("标定" in line for line in transcript_of(matcher, said, weights).warnings)
 
 
