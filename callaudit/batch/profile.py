@@ -198,9 +198,12 @@ class Profile(_Strict):
     def recordings(self, row: Row) -> Iterator[str]:
         """The names that the recording of a row may have."""
         for template in self.recording:
-            parts = {name: row.get(column_name(name), "") for name in _PLACE.findall(template)}
-            if all(parts.values()):
-                yield _PLACE.sub(lambda place, known=parts: known[place[1]], template)  # type: ignore[misc]
+            contents = {name: row.get(column_name(name), "") for name in _PLACE.findall(template)}
+            if all(contents.values()):
+                # Every other piece is a name of a column, as it stood between its braces.
+                pieces = _PLACE.split(template)
+                pieces[1::2] = [contents[name] for name in pieces[1::2]]
+                yield "".join(pieces)
 
     def metadata(self, row: Row) -> CallMetadata:
         """What a row says of its call.
