@@ -19,6 +19,13 @@ from callaudit.metadata import SHANGHAI, find_sidecar, parse_fields, read_sideca
          datetime(2026, 1, 12, 9, 30, tzinfo=SHANGHAI)),
         ({"started_at": "2026-01-12T01:30:00Z"}, "started_at",
          datetime(2026, 1, 12, 1, 30, tzinfo=UTC)),
+        ({"started_at": "20260112093000"}, "started_at",
+         datetime(2026, 1, 12, 9, 30, tzinfo=SHANGHAI)),
+        ({"started_at": "20260112_093000"}, "started_at",
+         datetime(2026, 1, 12, 9, 30, tzinfo=SHANGHAI)),
+        ({"started_at": "2026/1/12 9:30"}, "started_at",
+         datetime(2026, 1, 12, 9, 30, tzinfo=SHANGHAI)),
+        ({"started_at": ""}, "started_at", None),
         ({"agent_id": 27}, "agent_id", "27"),
         ({"agent_id": "  "}, "agent_id", None),
         ({"agent_id": "027\u001b[31m"}, "agent_id", "027 [31m"),
@@ -43,6 +50,9 @@ def test_values_are_read(given: dict[str, Any], field: str, expected: Any) -> No
         {"hangup_by": "坐席"},
         {"agent_channel": "top"},
         {"started_at": "昨天"},
+        {"started_at": "1768181400"},  # could be seconds since 1970, or anything else
+        {"started_at": 1768181400},
+        {"started_at": "20261312093000"},
         {"team": ["一班"]},
         {"caller": "1" * 300},
         ["call_id"],
@@ -94,3 +104,7 @@ def test_bad_sidecar_spoils_its_recording_only(tmp_path: Path, content: bytes, s
 def test_named_metadata_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="不存在"):
         read_sidecar(tmp_path / "none.json")
+
+
+def test_recording_whose_name_is_too_long_for_a_sidecar_has_none(tmp_path: Path) -> None:
+    assert find_sidecar(tmp_path / ("长" * 84 + ".au")) is None
