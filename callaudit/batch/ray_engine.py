@@ -256,11 +256,12 @@ class RayPool:
     def _answer(self, worker: _Worker) -> Iterator[Result | Died]:
         try:
             answer = self._ray.get(worker.call)
-        except self._ray.exceptions.RayActorError as error:
+        except self._ray.exceptions.RayTaskError as error:
+            raise InfrastructureError(f"Ray 执行器出错：{_last_line(error)}") from error
+        except self._ray.exceptions.RayError as error:
+            # The actor is gone, or its answer is: it lay in the memory of a node that died.
             yield self._lost(worker, error)
             return
-        except self._ray.exceptions.RayError as error:
-            raise InfrastructureError(f"Ray 执行器出错：{_last_line(error)}") from error
         worker.call = None
         match answer:
             case Unable(sentence):
@@ -301,9 +302,10 @@ class RayPool:
                     f"节点 {worker.node} 上没有文件 {task.path}，请在各节点以同一路径挂载录音文件夹"
                 )
 
-    def _lost(self, worker: _Worker, error: Any) -> Died:
+    def _lost(self, worker: _Worker, error: Exception) -> Died:
         self._barren += 1
-        if error.actor_init_failed or self._barren > 3 + 2 * len(self._workers):
+        init_failed = getattr(error, "actor_init_failed", False)
+        if init_failed or self._barren > 3 + 2 * len(self._workers):
             raise InfrastructureError(
                 f"Ray 节点上的执行器无法工作，请检查各节点的安装和内存：{_last_line(error)}"
             ) from error

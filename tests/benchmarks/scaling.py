@@ -1,8 +1,8 @@
 """What a batch costs, measured: ``PYTHONPATH=tests python tests/benchmarks/scaling.py [calls]``.
 
-Recognition with 1 and 2 workers on both engines (real recordings, Whisper), then what the driver
-and the database do per call (two-minute calls, nobody recognises anything). `scaling_model` turns
-these figures into a cluster for a million calls a night.
+With 0 calls Whisper is left out. Recognition with 1 and 2 workers on both engines (real recordings,
+Whisper), then what the driver and the database do per call (two-minute calls that nobody has to
+recognise). `scaling_model` turns these figures into a cluster for a million calls a night.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from deaf_auditor import Deaf
 from postgres_server import PostgresServer
 from rescoring import two_minutes
 from sqlalchemy import event
@@ -32,8 +33,8 @@ from callaudit.batch.ray_engine import RayEngine
 from callaudit.batch.run import Plan, run_batch
 from callaudit.batch.sources import Known, paths_of
 from callaudit.batch.tally import Tally
-from callaudit.batch.worker import Auditing, AuditorFactory, LocalAuditor
-from callaudit.calls import CallMetadata, CallReport, Transcript
+from callaudit.batch.worker import AuditorFactory, LocalAuditor
+from callaudit.calls import CallMetadata, ModelInfo
 from callaudit.rulebook import Rulebook, load_rulebook
 from callaudit.settings import load_settings
 from callaudit.speech.models import find_model
@@ -43,37 +44,6 @@ from callaudit.store.judgements import RulebookRecord
 SAMPLES = Path(__file__).parents[2] / "samples" / "calls"
 CALL_BYTES = 1_920_000
 """Two minutes of G.711 in stereo."""
-
-
-@dataclass(frozen=True)
-class Deaf:
-    """Makes auditors that know what was said and take no time to hear it."""
-
-    report: CallReport
-
-    def __call__(self) -> Auditing:
-        return _Deaf(self.report)
-
-
-class _Deaf:
-    def __init__(self, report: CallReport) -> None:
-        self._report = report
-
-    def load(self) -> None:
-        pass
-
-    def prepare(self, path: Path, metadata: CallMetadata) -> str:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-
-    def transcribe(self, calls: Sequence[str]) -> list[Transcript]:
-        known = self._report.timeline.transcript
-        return [
-            replace(known, recording=replace(known.recording, sha256=sha256)) for sha256 in calls
-        ]
-
-    def judge(self, transcript: Transcript, metadata: CallMetadata, call_id: str) -> CallReport:
-        timeline = replace(self._report.timeline, transcript=transcript, metadata=metadata)
-        return replace(self._report, call_id=call_id, timeline=timeline)
 
 
 def audited(
@@ -144,7 +114,8 @@ def driver(calls: int, folder: Path) -> None:
     """What the process does that claims and stores, and what the database is asked."""
     rulebook = load_rulebook()
     auditor = Auditor(rulebook, AuditOptions(), load_settings().cache)
-    report = auditor.judge(two_minutes(), CallMetadata(ring_count=2), "x")
+    heard = replace(two_minutes(), model=ModelInfo("none", "0" * 64, "text"))
+    report = auditor.judge(heard, CallMetadata(ring_count=2), "x")
     paths = []
     for number in range(calls):
         paths.append(folder / f"{number}.wav")
@@ -153,22 +124,30 @@ def driver(calls: int, folder: Path) -> None:
     print(f"\nA report on the wire: {len(pickle.dumps(report)) / 1024:.0f} kB\n")
     server = PostgresServer()
     server.start()
-    print("| store | calls/s | driver CPU ms per call | statements per call | commits per call |")
-    print("|---|---|---|---|---|")
+    print("| engine | store | calls/s | driver CPU ms per call | statements | commits |")
+    print("|---|---|---|---|---|---|")
+    ray = RayEngine(None, "0" * 64)
     try:
-        for url in (f"sqlite:///{folder / 'deaf.sqlite'}", server.new_database()):
+        for name, engine, url in (
+            ("local", Pool, f"sqlite:///{folder / 'deaf.sqlite'}"),
+            ("local", Pool, server.new_database()),
+            ("ray", ray, server.new_database()),
+        ):
             # The first call makes the tables; what follows is counted.
             audited(paths[:1], rulebook, Deaf(report), Pool, 1, url)
             with _counted() as counts:
                 before = time.process_time()
-                tally = audited(paths[1:], rulebook, Deaf(report), Pool, 1, url)
+                tally = audited(paths[1:], rulebook, Deaf(report), engine, 1, url)
                 cpu_ms = (time.process_time() - before) * 1000 / tally.audited
             print(
-                f"| {url.partition(':')[0]} | {tally.audited / tally.seconds:.0f} | {cpu_ms:.1f} "
+                f"| {name} | {url.partition(':')[0]} "
+                f"| {tally.audited / tally.seconds:.0f} | {cpu_ms:.1f} "
                 f"| {counts['statements'] / tally.audited:.1f} "
                 f"| {counts['commits'] / tally.audited:.1f} |"
             )
-        print(f"\nHashing: {CALL_BYTES / _hash_s(paths[0]) / 1e6:.0f} MB/s")
+        stored = (folder / "deaf.sqlite").stat().st_size / calls
+        print(f"\nStored per call: {stored / 1024:.0f} kB")
+        print(f"Hashing: {CALL_BYTES / _hash_s(paths[0]) / 1e6:.0f} MB/s")
     finally:
         server.remove()
 
@@ -205,7 +184,8 @@ def _hash_s(path: Path) -> float:
 def main() -> None:
     calls = int(sys.argv[1]) if len(sys.argv) > 1 else 4
     with tempfile.TemporaryDirectory() as name:
-        recognition(calls, Path(name))
+        if calls:
+            recognition(calls, Path(name))
         driver(200, Path(name))
 
 
