@@ -351,6 +351,23 @@ def test_doctor_tells_where_settings_come_from_and_changes_nothing(
     assert not (folder / "store.sqlite").exists()
 
 
+def test_doctor_shows_an_older_schema_and_leaves_it(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from callaudit.store.connection import Store
+    from callaudit.store.migrate import upgrade
+
+    store = Store(os.environ["CALLAUDIT_STORE"])
+    with store.writing() as connection:
+        upgrade(connection, "0001")
+    run("doctor")
+    out = "".join(capsys.readouterr().out.split())
+    assert "结构0001" in out
+    assert f"升级到{store.state().head}" in out
+    assert store.state().current == "0001"
+    store.close()
+
+
 # --- the whole program ----------------------------------------------------------------------------
 
 

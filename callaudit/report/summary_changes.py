@@ -84,6 +84,7 @@ def print_changes(changes: Changes, console: Console, title: str) -> None:
     parts.append(
         Text(
             f"重新判定 {total.calls} 通，判定有变化 {total.changed} 通，"
+            f"得分有变化 {total.rescored} 通，"
             f"等级有变化 {total.regraded} 通\n"
             f"平均分 {_mean(total, after=False)} → {_mean(total, after=True)}  "
             f"合格率 {_share(total, after=False)} → {_share(total, after=True)}"
@@ -98,7 +99,7 @@ def print_changes(changes: Changes, console: Console, title: str) -> None:
     else:
         parts.append(Text("没有任何判定改变。", style="green"))
     for name, groups in (("班组", changes.teams), ("坐席", changes.agents)):
-        if any(group.changed or group.regraded for group in groups):
+        if any(group.changed or group.rescored for group in groups):
             parts.append(_groups(name, groups))
     console.print(Harmless(Group(*parts)))
 
@@ -182,7 +183,7 @@ def _groups(name: str, groups: Sequence[GroupChanges]) -> RenderableType:
     order = sorted(groups, key=lambda group: (-group.regraded, -group.changed, group.key))
     table = Table(title=f"各{name}的变化", title_justify="left")
     table.add_column(name, overflow="fold")
-    for heading in ("通话", "有变化", "等级变化"):
+    for heading in ("通话", "判定变化", "得分变化", "等级变化"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("平均分（n）", no_wrap=True)
     table.add_column("合格率", no_wrap=True)
@@ -191,6 +192,7 @@ def _groups(name: str, groups: Sequence[GroupChanges]) -> RenderableType:
             Text(group.key),
             str(group.calls),
             str(group.changed),
+            str(group.rescored),
             str(group.regraded),
             f"{shown('score', group.before.value)} → {_mean(group, after=True)}",
             f"{shown('share', group.passed_before.value)} → "
@@ -204,8 +206,8 @@ def _groups(name: str, groups: Sequence[GroupChanges]) -> RenderableType:
 # --- data -----------------------------------------------------------------------------------------
 
 _HEADINGS = (
-    "类型", "编号", "名称", "原判定或等级", "新判定或等级", "通话数", "判定变化", "等级变化",
-    "评分通话", "原平均分", "新平均分", "原合格率", "新合格率", "例子",
+    "类型", "编号", "名称", "原判定或等级", "新判定或等级", "通话数", "判定变化", "得分变化",
+    "等级变化", "评分通话", "原平均分", "新平均分", "原合格率", "新合格率", "例子",
 )  # fmt: skip
 
 
@@ -216,7 +218,7 @@ def changes_csv(changes: Changes) -> str:
         for move in rule.moves:
             examples = "；".join(example.call.call_id for example in move.examples)
             names = outcome_name(move.old), outcome_name(move.new)
-            row: list[Value] = ["规则", rule.rule, rule.title, *names, move.calls, *[None] * 7]
+            row: list[Value] = ["规则", rule.rule, rule.title, *names, move.calls, *[None] * 8]
             table.append([*row, examples])
     for move in changes.grades:
         names = move.old or UNGRADED, move.new or UNGRADED
@@ -235,7 +237,7 @@ def changes_csv(changes: Changes) -> str:
                 plain("share", group.passed_before.value),
                 plain("share", group.passed_after.value),
             ]
-            counts = [group.calls, group.changed, group.regraded]
+            counts = [group.calls, group.changed, group.rescored, group.regraded]
             row = [kind, group.key, *[None] * 3, *counts, *figures]
             table.append(row)
     file = io.StringIO()
@@ -319,6 +321,7 @@ def _group_object(group: GroupChanges) -> dict[str, Any]:
         "key": group.key,
         "calls": group.calls,
         "changed": group.changed,
+        "rescored": group.rescored,
         "regraded": group.regraded,
         "before": mean_object(group.before),
         "after": mean_object(group.after),

@@ -124,6 +124,7 @@ class GroupChanges:
     Attributes:
         calls: All that were judged again.
         changed: Those with another verdict.
+        rescored: Those with another score, be it only by other points of the same verdicts.
         regraded: Those with another grade.
         before, after: Mean score.
         passed_before, passed_after: Calls that passed.
@@ -132,6 +133,7 @@ class GroupChanges:
     key: str
     calls: int
     changed: int
+    rescored: int
     regraded: int
     before: Mean
     after: Mean
@@ -160,12 +162,14 @@ class Changes:
 @dataclass
 class _Group:
     changed: int = 0
+    rescored: int = 0
     regraded: int = 0
     before: list[Result] = field(default_factory=list)
     after: list[Result] = field(default_factory=list)
 
     def add(self, call: CallChange) -> None:
         self.changed += bool(call.verdicts)
+        self.rescored += call.before.percent != call.after.percent
         self.regraded += call.before.grade != call.after.grade
         self.before.append(call.before)
         self.after.append(call.after)
@@ -175,6 +179,7 @@ class _Group:
             key=key,
             calls=len(self.before),
             changed=self.changed,
+            rescored=self.rescored,
             regraded=self.regraded,
             before=_mean(self.before),
             after=_mean(self.after),

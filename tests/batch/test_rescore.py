@@ -191,6 +191,15 @@ def test_changes_are_told_by_rule_team_and_agent_with_examples(
     assert changes.total.calls == 6
 
 
+def test_other_points_of_a_kept_rule_change_scores_but_no_verdict(
+    store: Store, tmp_path: Path
+) -> None:
+    fill(store)
+    dearer = changed(tmp_path, "change:\n  closing-thanks: {points: 9}\n")
+    _, changes = run(store, dearer, dry=True)
+    assert (changes.total.changed, changes.total.rescored, changes.rules) == (0, 4, ())
+
+
 def test_only_calls_of_the_filter_are_judged(store: Store, cheaper: Rulebook) -> None:
     fill(store, 6)
     before = current(store)
