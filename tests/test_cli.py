@@ -351,6 +351,27 @@ def test_doctor_tells_where_settings_come_from_and_changes_nothing(
     assert not (folder / "store.sqlite").exists()
 
 
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ("fma avx avx2 avx512f avx512bw avx512vl avx512dq avx512cd", "AVX512"),
+        ("fma avx avx2 avx512f", "AVX2"),
+        ("fp asimd", "NEON"),
+    ],
+)
+def test_doctor_names_the_instruction_set(
+    flags: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from callaudit.cli.doctor import instruction_set
+
+    monkeypatch.delenv("CT2_FORCE_CPU_ISA", raising=False)
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"flags : {flags}\n")
+    assert instruction_set(cpuinfo) == expected
+    monkeypatch.setenv("CT2_FORCE_CPU_ISA", "GENERIC")
+    assert "GENERIC" in instruction_set(cpuinfo)
+
+
 def test_doctor_shows_an_older_schema_and_leaves_it(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
