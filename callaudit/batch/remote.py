@@ -14,6 +14,7 @@ import re
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -39,6 +40,9 @@ _URL = re.compile(r"\A([a-z][a-z0-9+.-]+):/+(?=[^/])")
 _BLOCK_BYTES = 8 << 20
 """What one request fetches: most recordings whole."""
 
+FRESH_S = 1.0
+"""What was seen of an object is taken to hold for so long: less than between two looks at it."""
+
 _COPIES = "callaudit-copy-"
 
 
@@ -49,6 +53,8 @@ class RemotePath(PosixPath):
     its store cannot be reached.
     """
 
+    _seen: tuple[float, os.stat_result] | None = None
+
     def __str__(self) -> str:
         return _URL.sub(r"\1://", super().__str__())
 
@@ -57,18 +63,12 @@ class RemotePath(PosixPath):
         return self
 
     def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
-        """Size and date of the object, as a regular file."""
-        with _failures(self):
-            files, name = _filesystem(self)
-            info = files.info(name)
-        if info["type"] == "directory":
-            return os.stat_result((stat.S_IFDIR, 0, 0, 0, 0, 0, 0, 0, 0, 0))
-        modified = _modified_s(info)
-        size = int(info["size"] or 0)
-        return os.stat_result(
-            (stat.S_IFREG, 0, 0, 1, 0, 0, size, int(modified), int(modified), int(modified)),
-            {"st_mtime": modified, "st_mtime_ns": round(modified * 1e6) * 1000},
-        )
+        """Size and date of the object, as a regular file; asked once in `FRESH_S`."""
+        if self._seen is None or time.monotonic() - self._seen[0] > FRESH_S:
+            with _failures(self):
+                files, name = _filesystem(self)
+                self._seen = time.monotonic(), _status(files.info(name))
+        return self._seen[1]
 
     def is_file(self) -> bool:
         """Whether there is such an object."""
@@ -88,7 +88,7 @@ class RemotePath(PosixPath):
         """Opens the object for reading."""
         if mode not in ("r", "rb"):
             raise ValueError(f"{self} is only ever read")
-        content = io.BufferedReader(_Content(self), CHUNK_BYTES)
+        content = io.BufferedReader(_Content(self), _BLOCK_BYTES)
         return content if mode == "rb" else io.TextIOWrapper(content, encoding, errors, newline)
 
 
@@ -97,24 +97,23 @@ class _Content(io.RawIOBase):
 
     def __init__(self, path: RemotePath) -> None:
         self._path = path
-        with _failures(path):
-            files, name = _filesystem(path)
-            self._source = files.open(name, "rb", block_size=_BLOCK_BYTES, cache_type="readahead")
+        self._size = path.stat().st_size
+        self._at = 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Buffer) -> int:
         view = memoryview(buffer)
+        until = min(self._at + len(view), self._size)
+        if until == self._at:
+            return 0
         with _failures(self._path):
-            data = self._source.read(len(view))
+            files, name = _filesystem(self._path)
+            data = files.cat_file(name, start=self._at, end=until)
         view[: len(data)] = data
+        self._at += len(data)
         return len(data)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._source.close()
-        super().close()
 
 
 def remote_path(text: str) -> RemotePath | None:
@@ -242,6 +241,17 @@ def _may_list(path: RemotePath) -> bool:
     except Exception:
         return False
     return True
+
+
+def _status(info: dict[str, Any]) -> os.stat_result:
+    if info["type"] == "directory":
+        return os.stat_result((stat.S_IFDIR, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+    modified = _modified_s(info)
+    size = int(info["size"] or 0)
+    return os.stat_result(
+        (stat.S_IFREG, 0, 0, 1, 0, 0, size, int(modified), int(modified), int(modified)),
+        {"st_mtime": modified, "st_mtime_ns": round(modified * 1e6) * 1000},
+    )
 
 
 def _modified_s(info: dict[str, Any]) -> float:

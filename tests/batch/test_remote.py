@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import uuid
@@ -18,6 +20,8 @@ from moto.server import ThreadedMotoServer
 
 from callaudit.audio.decode import AudioLimits
 from callaudit.batch import remote
+from callaudit.batch.discover import observe
+from callaudit.batch.keys import content_key
 from callaudit.batch.locate import Locator
 from callaudit.batch.remote import RemotePath, find_objects, local_copy, remote_path
 from callaudit.batch.run import Plan, run_batch
@@ -118,6 +122,24 @@ def test_content_names_an_object_wherever_it_lies(
     assert rows(store, schema.verdict_sets) == 1
     bucket.put("a/1.wav", RUDE)
     assert run_batch(store, batch(bucket.url(), tmp_path)).audited == 1
+
+
+def test_an_object_is_looked_at_and_read_in_two_requests(
+    bucket: Bucket, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "FRESH_S", 600)
+    bucket.put("a.wav", GOOD)
+    url = bucket.url("a.wav")
+    with caplog.at_level("INFO", logger="werkzeug"):
+        caplog.clear()
+        candidate = observe(url)
+        assert candidate.size_bytes == len(GOOD.encode())
+        assert content_key(candidate) == (hashlib.sha256(GOOD.encode()).hexdigest(), True)
+    asked = [record.getMessage() for record in caplog.records]
+    assert [request for message in asked for request in re.findall("HEAD|GET", message)] == [
+        "HEAD",
+        "GET",
+    ]
 
 
 def test_objects_are_listed_by_suffix_or_pattern(bucket: Bucket) -> None:
