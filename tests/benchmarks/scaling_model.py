@@ -38,7 +38,8 @@ class Costs:
         claim_s: The driver's time to look up and claim a call: 13 ms of CPU, and 4 ms in which
             it waits for the commit (assumed).
         store_s: The driver's time to receive and store a result: 17 ms of CPU, and the commit.
-        first_byte_s: How long a store of objects thinks before it answers (assumed).
+        requests: To the store of objects, by the driver: look and read, recording and sidecar.
+        request_s: How long one takes before the first byte comes (assumed).
         read_bytes_s: How fast one stream is read and hashed (assumed).
         commits: Transactions per call.
         statements: SQL statements per call.
@@ -56,7 +57,8 @@ class Costs:
     cpu_per_audio_s: float = 0.14
     claim_s: float = 0.017
     store_s: float = 0.021
-    first_byte_s: float = 0.02
+    requests: int = 4
+    request_s: float = 0.012
     read_bytes_s: float = 100e6
     commits: float = 2.0
     statements: float = 21.0
@@ -83,7 +85,7 @@ class Costs:
     @property
     def read_s(self) -> float:
         """The driver's time to hash a recording."""
-        return self.first_byte_s + self.call_bytes / self.read_bytes_s
+        return self.requests * self.request_s + self.call_bytes / self.read_bytes_s
 
 
 @dataclass(frozen=True)
@@ -299,7 +301,7 @@ def main() -> None:
     columns = ("drivers", "cores", "nodes", "paper: calls/s", "limited by", "simulated")
     print(f"| {' | '.join(columns)} | night, h | driver busy | cores busy |")
     print("|---|---|---|---|---|---|---|---|---|")
-    for drivers, spare in ((1, 1.15), (2, 1.15), (3, 1.15), (4, 1.15), (8, 2.0)):
+    for drivers, spare in ((1, 1.15), (2, 1.15), (4, 1.15), (5, 1.15), (10, 2.0)):
         workers = math.ceil(enough * spare / drivers) * drivers
         cluster = Cluster(drivers, workers)
         paces = paper(costs, cluster)
@@ -311,7 +313,7 @@ def main() -> None:
             f"| {(costs.calls / seen.pace + seen.tail_s) / 3600:.1f} "
             f"| {seen.driver_busy:.0%} | {seen.cores_busy:.0%} |"
         )
-    cluster = Cluster(4, math.ceil(enough * 1.15 / 4) * 4)
+    cluster = Cluster(5, math.ceil(enough * 1.15 / 5) * 5)
     print(
         "\nHighest pace of every part, calls/s (needed: "
         f"{costs.pace:.1f}), with {cluster.drivers} drivers and {cluster.workers} cores:\n"
