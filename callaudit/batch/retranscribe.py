@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from callaudit.batch.remote import remote_path
 from callaudit.calls import CallMetadata
 from callaudit.files import sha256_of
 from callaudit.store.records import load_metadata
@@ -35,7 +36,8 @@ def still_there(unheard: Sequence[Unheard]) -> Recordings:
     found: dict[Path, CallMetadata] = {}
     lost: list[Unheard] = []
     for recording in unheard:
-        path = Path(recording.path) if recording.path else None
+        named = recording.path
+        path = (remote_path(named) or Path(named)) if named else None
         if path is not None and _is(path, recording.recording_sha256):
             found[path.absolute()] = load_metadata(recording.metadata)
         else:

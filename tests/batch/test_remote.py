@@ -24,6 +24,7 @@ from callaudit.batch.discover import observe
 from callaudit.batch.keys import content_key
 from callaudit.batch.locate import Locator
 from callaudit.batch.remote import RemotePath, find_objects, local_copy, remote_path
+from callaudit.batch.retranscribe import still_there
 from callaudit.batch.run import Plan, run_batch
 from callaudit.batch.sources import Known, folder_source
 from callaudit.errors import ConfigError, InfrastructureError, TooLong, UnreadableAudio
@@ -32,6 +33,7 @@ from callaudit.store.connection import Store
 from callaudit.store.jobs import JobState, list_jobs
 from callaudit.store.queries import CallFilter, judged_calls
 from callaudit.store.records import load_report
+from callaudit.store.rejudging import heard_by_others
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,9 @@ def test_content_names_an_object_wherever_it_lies(
 ) -> None:
     bucket.put("a/1.wav", GOOD)
     run_batch(store, batch(bucket.url(), tmp_path))
+    with store.reading() as connection:
+        unheard = heard_by_others(connection, CallFilter(), "0" * 64)
+    assert still_there(unheard).paths == (bucket.url("a/1.wav"),)
     bucket.put("b/moved.wav", GOOD)
     write(tmp_path / "calls/here.wav", GOOD)
     assert run_batch(store, batch(bucket.url(), tmp_path)).already == 2
