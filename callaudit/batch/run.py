@@ -28,6 +28,7 @@ from callaudit.store.jobs import (
     finish,
     pause_before,
     release,
+    release_all,
 )
 from callaudit.store.judgements import remember_rulebook
 from callaudit.store.records import save_call
@@ -124,8 +125,8 @@ class _Batch:
         self._event("run_ended", outcome=outcome, **self._tally.summary())
 
         def close(connection: Connection) -> None:
-            still = [*self._held.values(), *([self._waiting] if self._waiting else [])]
-            release(connection, [held.claim for held in still])
+            # By the store's account: an interruption may have come between a claim and our own.
+            release_all(connection, self._run_id)
             finish_run(connection, self._run_id, outcome, self._tally.summary())
 
         if outcome == "done":

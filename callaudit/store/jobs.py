@@ -261,6 +261,22 @@ def release(connection: Connection, claims: Iterable[Claim]) -> None:
         )
 
 
+def release_all(connection: Connection, run_id: str) -> None:
+    """Gives back untouched whatever a run holds, at its end."""
+    jobs = schema.jobs.c
+    connection.execute(
+        update(schema.jobs)
+        .where(jobs.run_id == run_id, jobs.state == JobState.CLAIMED.value)
+        .values(
+            state=JobState.WAITING.value,
+            attempts=jobs.attempts - 1,
+            worker=None,
+            lease_until=None,
+            updated_at=database_now(connection),
+        )
+    )
+
+
 def extend_leases(connection: Connection, run_id: str) -> None:
     """The heartbeat of a run: all that it holds stays its own for another lease."""
     now = database_now(connection)

@@ -45,12 +45,13 @@ def stand_in(
 
 def stop_in_parent(marks: Path, pauses: dict[str, str]) -> None:
     from callaudit.batch import claims, run
+    from callaudit.batch.pool import Pool
 
     for stage, owner, name in (("claiming", claims, "claim"), ("saving", run, "save_call")):
         if stage in pauses:
             replace(owner, name, _then(getattr(owner, name), marks, stage))
     if "claimed" in pauses:
-        replace(run.Pool, "submit", _before(run.Pool.submit, marks, "claimed"))
+        replace(Pool, "submit", _before(Pool.submit, marks, "claimed"))
     if "saved" in pauses:
         replace(run.Tally, "add", _before(run.Tally.add, marks, "saved"))
 

@@ -187,7 +187,7 @@ def test_kill_9_of_a_worker_that_loads_its_model_stops_the_run(night: Night) -> 
         assert rows(store, schema.jobs) == 0
 
 
-@pytest.mark.parametrize("stage", ["recognising", "saving"])
+@pytest.mark.parametrize("stage", ["claimed", "recognising", "saving"])
 def test_sigterm_releases_what_is_being_done(
     night: Night, undisturbed: dict[str, str], stage: str
 ) -> None:

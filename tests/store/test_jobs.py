@@ -203,6 +203,17 @@ def test_a_stopped_run_does_not_count_as_an_attempt(store: Store, run: str) -> N
             jobs.release(connection, [claim])
 
 
+def test_the_end_of_a_run_gives_back_all_that_it_holds(store: Store, run: str) -> None:
+    sure(claimed(store, run))
+    other = sure(claimed(store, started(store), "b" * 64))
+    with store.writing() as connection:
+        jobs.release_all(connection, run)
+        counts = jobs.count_jobs(connection)
+        assert (counts[JobState.WAITING], counts[JobState.CLAIMED]) == (1, 1)
+        assert jobs.finish(connection, other)
+    assert sure(claimed(store, run)).attempt == 1
+
+
 def test_recordings_are_found_by_what_people_call_them(store: Store, run: str) -> None:
     sure(claimed(store, run))
     for name in (KEY[:8], KEY, "calls/aaa.wav", "aaa.wav"):
