@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from example_calls import make_report
 from postgres_server import PostgresServer
 
 from callaudit.calls import CallReport
 from callaudit.store.connection import Store
+
+hypothesis.settings.register_profile("no deadline", deadline=None)  # machines are slow and busy
+hypothesis.settings.load_profile("no deadline")
 
 
 @pytest.fixture

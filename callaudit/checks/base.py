@@ -2,10 +2,11 @@
 
 `Check.judge` decides in this order:
 
-1. roles unknown, and the kind needs them → ``uncertain``;
-2. ``unless`` holds, or ``when`` does not → ``not_applicable``;
-3. the kind's own `Check.examine`;
-4. a ``fail`` that hangs on a condition which the recording leaves open → ``uncertain``.
+1. ``when`` asks for two channels and there is one → ``not_applicable``;
+2. roles unknown, and the kind needs them → ``uncertain``;
+3. ``unless`` holds, or ``when`` does not → ``not_applicable``;
+4. the kind's own `Check.examine`;
+5. a ``fail`` that hangs on a condition which the recording leaves open → ``uncertain``.
 """
 
 from __future__ import annotations
@@ -107,6 +108,8 @@ class Check(Parameters):
 
     def judge(self, case: Case) -> Finding:
         """Decides the call; see the module's docstring for the order."""
+        if self.when is not None and self.when.needs_what_mono_lacks(case):
+            return not_applicable("不适用：不是双声道录音")
         if self.needs_roles and not case.roles_usable:
             return uncertain(case.roles_problem)
         open_question: str | None = None

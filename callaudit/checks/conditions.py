@@ -101,6 +101,10 @@ class Condition(Parameters):
             tuple(piece for answer in answers for piece in answer.evidence),
         )
 
+    def needs_what_mono_lacks(self, case: Case) -> bool:
+        """Whether two channels are asked for and there is one: known even where no role is."""
+        return self.two_channels is True and case.call.transcript.recording.channels == 1
+
     @staticmethod
     def _fact(case: Case, name: FactName, wanted: bool) -> Answer:
         fact = case.scenario[name]

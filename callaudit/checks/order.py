@@ -47,7 +47,7 @@ class Order(Check):
     不合格：then 中有一项先于 first；依据给出两处原话。
     不适用：first 或 then 没有说（缺少由 required 规则判定）。together 为 true 时，then 的各项
     合起来算一句话：缺一项就不适用，全部在 first 之前才算不合格。
-    待复核：次序看来颠倒，但前面有没听清的声音，或 first 只是疑似。
+    待复核：次序看来颠倒，但前面有没听清的声音，或 first 只是疑似；then 中缺的只是听不准。
 
     YAML 示例：
         kind: order
@@ -87,6 +87,17 @@ class Order(Check):
         if not openers or not found or (self.together and len(found) < len(self.then)):
             absent = [] if openers else [self.first.name]
             absent += [item.name for item in self.then if item.name not in present]
+            doubtful = [
+                hit
+                for item in self.then
+                if item.name not in present
+                for hit in case.call.hits_of(item.phrases, role, window)
+            ]
+            if openers and doubtful:
+                return uncertain(
+                    f"疑似说了{'、'.join(absent)}「{doubtful[0].quote}」但听不准，无从比较次序",
+                    of_hit(doubtful[0]),
+                )
             return not_applicable(f"不适用：没有说{'、'.join(absent)}，无从比较次序")
         opener = openers[0]
         early = [(item, hit) for item, hit in found if hit.start_ms < opener.start_ms]

@@ -94,10 +94,10 @@ class Fillers(Check):
 
     检查：坐席每说一分钟话有多少口病语：sounds 里的声音，以及 words 里前后有停顿（标点）的词。
     整句只有“嗯”是在听，不算；识别会丢掉一些口病语，所以只会少算。
-    合格：每分钟不超过 max_per_minute。
+    合格：每分钟不超过 max_per_minute；识别得到的文字还要不超过它的 recogniser_share。
     不合格：超过；依据是含口病语的句子。
     不适用：坐席说话不足 min_seconds 秒（用 when 的 agent_voice_seconds 也可以）。
-    待复核：坐席的话听清不到六成。
+    待复核：坐席的话听清不到六成，或识别得到的次数已接近上限。
 
     YAML 示例：
         kind: fillers
@@ -111,6 +111,7 @@ class Fillers(Check):
     kind: Literal["fillers"]
     max_per_minute: float = Field(default=8, gt=0)
     min_seconds: float = Field(default=30, gt=0)
+    recogniser_share: float = Field(default=0.75, gt=0, le=1)
     sounds: tuple[str, ...] = ("嗯", "呃", "额")
     words: tuple[str, ...] = ("那个", "这个", "就是说", "然后呢")
 
@@ -137,6 +138,13 @@ class Fillers(Check):
         heard = case.heard(Role.AGENT, case.call.span)
         if heard is not None and heard < 0.6:
             return uncertain(f"{reason}，但坐席的话只听清 {100 * heard:.0f}%")
+        recognised = case.call.transcript.model is not None
+        if recognised and rate > self.recogniser_share * self.max_per_minute:
+            used = [utterance for utterance, words in found if words]
+            return uncertain(
+                f"{reason}，识别会漏掉一些，可能已经超过",
+                *(of_utterance(u) for u in used[:EVIDENCE_MAX]),
+            )
         return passed(reason)
 
     def _pattern(self) -> re.Pattern[str]:

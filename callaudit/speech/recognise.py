@@ -416,9 +416,7 @@ class Recogniser:
         if not self._model.is_multilingual or not any(long_enough):
             return [None] * len(segments)
         return [
-            sum(probability for name, probability in ranking if name == "<|zh|>")
-            if sure
-            else None
+            sum(probability for name, probability in ranking if name == "<|zh|>") if sure else None
             for ranking, sure in zip(self._model.detect_language(states), long_enough, strict=True)
         ]
 

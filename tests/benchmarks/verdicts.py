@@ -23,7 +23,7 @@ from callaudit.calls import CallReport, Outcome, Transcript
 from callaudit.metadata import read_sidecar
 from callaudit.rulebook import load_rulebook
 from callaudit.settings import load_settings
-from callaudit.transcript_file import dump_transcript, read_transcript
+from callaudit.transcript_file import dump_transcript, load_transcript
 
 CALLS = Path(__file__).parents[2] / "samples" / "calls"
 SHORT = {
@@ -66,7 +66,7 @@ def audit(auditor: Auditor, recording: Path, keep: Path | None) -> CallReport:
     kept = None if keep is None else keep / f"{recording.stem}.json"
     transcript: Transcript
     if kept is not None and kept.is_file():
-        transcript = read_transcript(kept)
+        transcript = load_transcript(kept.read_bytes())
     else:
         transcript = auditor.transcribe(recording, metadata)
         if kept is not None:
