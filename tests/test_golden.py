@@ -7,14 +7,15 @@ before committing it: it is a change of verdicts.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from callaudit.cli import app
+from callaudit.cli import main
 
 CALLS = Path(__file__).parents[1] / "samples" / "calls"
 GOLDEN = Path(__file__).parent / "golden"
@@ -34,11 +35,11 @@ def recording(name: str) -> Path:
 
 def audited(name: str) -> dict[str, Any]:
     """What a golden report keeps of the report on a sample."""
-    result = CliRunner().invoke(
-        app, ["check", str(recording(name)), "--format", "json", "--fail-on", "never"]
-    )
-    assert result.exit_code == 0, result.output
-    report = json.loads(result.stdout)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        code = main(["check", str(recording(name)), "--format", "json", "--fail-on", "never"])
+    assert code == 0
+    report = json.loads(printed.getvalue())
     return {
         "agent_heard": any(one["role"] == "agent" for one in report["utterances"]),
         "scorecard": report["scorecard"],
