@@ -10,6 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import jsonschema
+import coverage_matrix
 import pytest
 
 from callaudit.errors import ConfigError, RulebookError
@@ -164,6 +165,10 @@ def test_every_clause_has_a_row_and_what_can_be_checked_is(rulebook: Rulebook) -
 def test_a_clause_whose_only_rule_is_off_is_missing(tmp_path: Path) -> None:
     changed = extended(tmp_path, 'change: {anonymity: {status: "off"}}\n')
     assert uncovered(coverage(changed)) == ("9.3",)
+
+
+def test_the_matrix_beside_the_clauses_is_the_current_one() -> None:
+    assert coverage_matrix.MATRIX.read_text("utf-8") == coverage_matrix.matrix()
 
 
 def test_coverage_as_csv_and_page(rulebook: Rulebook) -> None:
