@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
-import jsonschema
 import coverage_matrix
+import jsonschema
 import pytest
 
 from callaudit.errors import ConfigError, RulebookError
