@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -136,9 +137,11 @@ def _from_hub(name: str, cache: Path) -> ModelFiles:
     target = cache / "models" / name.replace("/", "--")
     if not (target / "model.bin").is_file():
         try:
-            download_model(name, output_dir=str(target))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of the hub client about how it is called
+                download_model(name, output_dir=str(target))
         except Exception as cause:  # hub clients raise dozens of types, all mean the same here
-            reason = " ".join(str(cause).split())[:160]
+            reason = type(cause.__cause__ or cause).__name__
             raise ModelUnavailable(
                 f"拿不到模型 {name}：本机没有该目录，也不能从模型库下载（{reason}）；"
                 "请在能联网的机器上下载后用 --model 目录 指定"
