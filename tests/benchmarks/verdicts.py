@@ -120,17 +120,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=Path, default=CALLS)
     parser.add_argument("--keep", type=Path, help="keep transcripts here and reuse them")
-    parser.add_argument("--misses", action="store_true", help="print every miss with its reason")
+    parser.add_argument(
+        "--misses",
+        action="store_true",
+        help="print every miss with its reason and the call as it was heard",
+    )
     arguments = parser.parse_args()
 
     settings = load_settings()
     options = AuditOptions.from_settings(settings)
     auditor = Auditor(load_rulebook(settings.rulebook), options, settings.cache)
     judged: list[Judged] = []
+    heard: dict[str, str] = {}
     for name, recording in recordings(arguments.calls).items():
         text = (arguments.calls / f"{name}.expected.json").read_text(encoding="utf-8")
         report = audit(auditor, recording, arguments.keep)
         judged += compare(report, name, intended(json.loads(text), report))
+        heard[name] = "\n".join(
+            f"  {one.start_ms / 1000:6.1f} {one.role.value:9}{one.text}"
+            for one in report.timeline.utterances
+        )
 
     console = Console()
     console.print(confusion(judged))
@@ -149,13 +158,21 @@ def main() -> None:
         f"a decision, {false_auto} false auto-fails"
     )
     if arguments.misses:
-        for item in judged:
-            if item.intended != item.found:
-                console.print(
-                    f"{item.call}  {item.rule}: {SHORT[item.intended]} → {SHORT[item.found]}  "
-                    f"{item.reason}",
-                    markup=False,
-                )
+        print_misses(console, judged, heard)
+
+
+def print_misses(console: Console, judged: list[Judged], heard: dict[str, str]) -> None:
+    """Every miss with its reason, and below what was heard in that call."""
+    missed: dict[str, list[Judged]] = defaultdict(list)
+    for item in judged:
+        if item.intended != item.found:
+            missed[item.call].append(item)
+    for call, items in missed.items():
+        console.rule(call)
+        for item in items:
+            change = f"{item.rule}: {SHORT[item.intended]} → {SHORT[item.found]}"
+            console.print(f"{change}  {item.reason}", markup=False)
+        console.print(heard[call], markup=False, highlight=False)
 
 
 if __name__ == "__main__":
