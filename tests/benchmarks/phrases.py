@@ -31,7 +31,7 @@ from callaudit.calls import PhraseHit, Role
 from callaudit.phrases.examples import say
 from callaudit.phrases.matcher import Candidate, Matcher
 from callaudit.phrases.model import Phrase
-from callaudit.phrases.notation import wordings
+from callaudit.phrases.notation import is_fixed, wordings
 from callaudit.phrases.text import fold
 from callaudit.rulebook import load_rulebook
 from callaudit.settings import load_settings
@@ -107,6 +107,7 @@ class Fuzzy:
             phrase.id: [
                 text
                 for variant in phrase.variants
+                if is_fixed(variant.sequence)  # a ratio knows neither slots nor gaps
                 for text in islice(wordings(variant.sequence), _WORDINGS)
                 if len(text) > 1
             ]
