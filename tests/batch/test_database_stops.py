@@ -24,7 +24,7 @@ from callaudit.store.judgements import RulebookRecord
 from callaudit.store.runs import list_runs
 
 CALLS = 40
-STOPPED_S = 5.0
+STOPPED_S = 20.0
 TEXT = "坐席 您好\n客户 我家暖气不热，这是第{}通电话。\n坐席 再见\n"
 
 
