@@ -46,6 +46,8 @@ Decoding = Literal["greedy", "beam"]
 _FRAMES_PER_SECOND = 100  # of the spectrogram; the encoder halves it
 _WINDOW_FRAMES = 3000
 _SECONDS_PER_POSITION = 0.02
+_TOKENS_PER_SECOND = 20
+_MOST_TOKENS = 224  # what the model's context has room for
 _NO_REPEAT = 5  # tokens in a row that a decoder that was stuck may not write twice
 _LANGUAGE_MS = 2000  # the language of a shorter utterance cannot be told
 
@@ -391,8 +393,8 @@ class Recogniser:
         if self.options.prompt:
             start = [tokenizer.sot_prev, *tokenizer.encode(" " + self.options.prompt), *start]
         longest_s = max(segment.window.duration_ms for segment in segments) / 1000
-        # Nobody speaks 12 tokens a second; a stuck decoder is stopped early.
-        budget = min(224, int(longest_s * 12) + 12)
+        # Hurried speech has ten characters a second, of up to two tokens; a stuck decoder ends.
+        budget = min(_MOST_TOKENS, int(longest_s * _TOKENS_PER_SECOND) + 12)
         results = self._model.generate(
             states,
             [start] * len(segments),
