@@ -214,11 +214,22 @@ def _judged(
         while waiting:
             yield waiting.popleft().result()
     except BrokenProcessPool:
+        _unblock(pool)
         raise InfrastructureError(
             "一个判定进程异常退出（可能内存不足）；已写入的判定保留，再运行同一命令会接着做"
         ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _unblock(pool: ProcessPoolExecutor) -> None:
+    """Lets a broken pool end. Before Python 3.11.5 it waits for ever where its queue is full: its
+    feeder writes into a pipe that nobody reads any more (CPython issue 94777); closing our end of
+    the pipe, as later versions do, ends the write.
+    """
+    queue = getattr(pool, "_call_queue", None)
+    if queue is not None:
+        queue._reader.close()
 
 
 _rejudge: Rejudge | None = None
