@@ -34,7 +34,7 @@ class Costs:
         audio_s: Mean length of a call.
         call_bytes: Mean size of a recording.
         report_bytes: Size of a result on its way to the driver.
-        cpu_per_audio_s: Core seconds of recognition per second of audio, on one thread.
+        cpu_per_audio_s: Core seconds per second of audio, of the whole audit, on one thread.
         claim_s: The driver's time to look up and claim a call: 13 ms of CPU, and 4 ms in which
             it waits for the commit (assumed).
         store_s: The driver's time to receive and store a result: 17 ms of CPU, and the commit.
@@ -54,7 +54,7 @@ class Costs:
     audio_s: float = 120.0
     call_bytes: float = 1.92e6
     report_bytes: float = 32e3
-    cpu_per_audio_s: float = 0.14
+    cpu_per_audio_s: float = 0.204
     claim_s: float = 0.017
     store_s: float = 0.021
     requests: int = 4
