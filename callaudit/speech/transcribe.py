@@ -7,7 +7,7 @@ anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -29,6 +29,7 @@ from callaudit.calls import (
     Voice,
     merge_spans,
 )
+from callaudit.speech.allocator import give_back_free_memory
 from callaudit.speech.confirm import Weights, confirm, worth_confirming
 from callaudit.speech.mono import SharedLine, listen, mix_down, shares_a_line
 from callaudit.speech.recognise import Encoded, Hypothesis, Recogniser, Segment
@@ -44,6 +45,7 @@ AgentChannel = Literal["left", "right", "mixed"]
 _PADDING_MS = 200  # the recogniser hears a little of what surrounds the voice
 _MIN_OVERLAP_MS = 300
 _KEPT_BYTES = 128 << 20  # of encoder output, between recognition and confirmation
+_TIDY_AFTER_MS = 120_000  # of sound: every few batches
 
 
 @dataclass(frozen=True)
@@ -122,14 +124,18 @@ class Listener:
         pooled = [segment for own in segments for segment in own]
         heard: list[list[Heard]] = [[] for _ in segments]
         total_ms = sum(segment.window.duration_ms for segment in pooled) or 1
-        done_ms = kept_bytes = 0
+        done_ms = tidy_ms = kept_bytes = 0
         for index, hypothesis, encoded in self.recogniser.recognise(pooled):
             kept_bytes += encoded.states.nbytes
             room = kept_bytes <= _KEPT_BYTES
             heard[owners[index]].append(Heard(pooled[index], hypothesis, encoded if room else None))
             done_ms += pooled[index].window.duration_ms
+            if done_ms - tidy_ms >= _TIDY_AFTER_MS:
+                give_back_free_memory()
+                tidy_ms = done_ms
             if progress is not None:
                 progress(done_ms / total_ms)
+        give_back_free_memory()
         return heard
 
     def _finish(self, call: Prepared, heard: list[Heard]) -> Transcript:
@@ -186,11 +192,26 @@ class Listener:
         if self.weights is None:
             return ()
         candidates = worth_confirming(self.matcher.find(utterances, candidates=True))
-        encoded = {
-            number: spoken[number].encoded or self.recogniser.encode_segment(spoken[number].segment)
-            for number in {candidate.utterance for candidate in candidates}
-        }
+        encoded = _EncodedAgain(self.recogniser, spoken)
         return confirm(self.recogniser, utterances, encoded, candidates, self.weights)
+
+
+class _EncodedAgain(Mapping[int, Encoded]):
+    """Encoder output of utterances; what was not kept is encoded when asked for, and not kept."""
+
+    def __init__(self, recogniser: Recogniser, spoken: Sequence[Heard]) -> None:
+        self._recogniser = recogniser
+        self._spoken = spoken
+
+    def __getitem__(self, number: int) -> Encoded:
+        heard = self._spoken[number]
+        return heard.encoded or self._recogniser.encode_segment(heard.segment)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self._spoken)))
+
+    def __len__(self) -> int:
+        return len(self._spoken)
 
 
 def prepare(
