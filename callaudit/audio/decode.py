@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from callaudit.audio.containers import Container, UnrecognisedError, fits_extension, recognise
-from callaudit.audio.samples import SAMPLE_RATE_HZ, Audio, SampleFile
+from callaudit.audio.samples import NO_ROOM, SAMPLE_RATE_HZ, Audio, SampleFile
 from callaudit.errors import (
     CallAuditError,
     EmptyAudio,
@@ -113,7 +113,7 @@ def read_recording(
             raise TooLong(f"{name}：文件有 {size / 2**20:.0f} MB，超过上限 {most}")
         container = _container(path, fd, name)
         before = _identity(fd)
-        file = _sample_file()
+        file = SampleFile()
         answer = _run_decoder(fd, file, container, limits, name)
         if _identity(fd) != before:
             raise UnreadableAudio(f"{name}：读取过程中文件发生了变化（可能仍在录制），请稍后重试")
@@ -191,15 +191,6 @@ def _identity(fd: int) -> tuple[str, int, int]:
         position += len(block)
     found = os.fstat(fd)
     return digest.hexdigest(), found.st_size, found.st_mtime_ns
-
-
-def _sample_file() -> SampleFile:
-    try:
-        return SampleFile()
-    except OSError as error:
-        raise InfrastructureError(
-            f"无法在临时文件夹里建立文件（{error.strerror}），请检查磁盘空间、权限和 TMPDIR"
-        ) from error
 
 
 def _run_decoder(
@@ -280,7 +271,7 @@ def _fault(
     if fault == "too_long":
         return TooLong(f"{name}：录音长度超过上限 {_hours(limits.max_seconds)}，请拆分后再审核")
     if fault == "disk_full":
-        return InfrastructureError("临时文件夹已满，放不下解码后的声音，请清理磁盘或设置 TMPDIR")
+        return InfrastructureError(NO_ROOM)
     if fault == "damaged" and container.cut:
         return Incomplete(f"{name}：录音不完整，{container.label} 文件被截断，请重新取得这个文件")
     rates = f"{limits.min_rate_hz}–{limits.max_rate_hz} Hz"

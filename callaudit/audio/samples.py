@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from callaudit.calls import Recording
+from callaudit.errors import InfrastructureError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,6 +30,8 @@ SAMPLE_RATE_HZ = 16_000
 SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 _BYTES = 2
 
+NO_ROOM = "临时文件夹已满，放不下解码后的声音，请清理磁盘或设置 TMPDIR"
+
 
 class SampleFile:
     """An unnamed temporary file; it disappears with this object or with the process.
@@ -38,8 +41,31 @@ class SampleFile:
     """
 
     def __init__(self) -> None:
-        with tempfile.TemporaryFile(prefix="callaudit-") as file:
-            self.fd = os.dup(file.fileno())
+        """Makes an empty one.
+
+        Raises:
+            InfrastructureError: The folder for temporary files takes none.
+        """
+        try:
+            with tempfile.TemporaryFile(prefix="callaudit-") as file:
+                self.fd = os.dup(file.fileno())
+        except OSError as error:
+            raise InfrastructureError(
+                f"无法在临时文件夹里建立文件（{error.strerror}），请检查磁盘空间、权限和 TMPDIR"
+            ) from error
+
+    def append(self, samples: bytes) -> None:
+        """Writes at the end.
+
+        Raises:
+            InfrastructureError: There is no room.
+        """
+        rest = memoryview(samples)
+        try:
+            while rest:
+                rest = rest[os.write(self.fd, rest) :]
+        except OSError as error:
+            raise InfrastructureError(NO_ROOM) from error
 
     def read(self, start: int, size: int) -> bytes:
         """``size`` bytes from ``start``; fewer only at the end of the file."""
@@ -95,8 +121,7 @@ class Audio:
         rows = np.atleast_2d(samples)
         file = SampleFile()
         ints = np.clip(np.rint(rows * 32768.0), -32768, 32767).astype("<i2")
-        with os.fdopen(os.dup(file.fd), "wb") as stream:
-            stream.write(np.ascontiguousarray(ints.T).tobytes())
+        file.append(np.ascontiguousarray(ints.T).tobytes())
         return cls(file, rows.shape[1], SAMPLE_RATE_HZ, rows.shape[0], sha256, path)
 
     @property

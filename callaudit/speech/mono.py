@@ -7,7 +7,6 @@ otherwise the roles stay unknown, with a sentence that says why.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
@@ -69,10 +68,9 @@ def mix_down(audio: Audio) -> Audio:
     together = sum(float(np.dot(block[0], block[1])) for _, block in audio.blocks())
     sign = 1 if together >= 0 else -1
     file = SampleFile()
-    with os.fdopen(os.dup(file.fd), "wb") as stream:
-        for _, block in audio.blocks():
-            mixed = (block[0] + sign * block[1]) / 2
-            stream.write(np.clip(np.rint(mixed * 32768.0), -32768, 32767).astype("<i2").tobytes())
+    for _, block in audio.blocks():
+        mixed = (block[0] + sign * block[1]) / 2
+        file.append(np.clip(np.rint(mixed * 32768.0), -32768, 32767).astype("<i2").tobytes())
     return replace(audio, file=file, channels=1)
 
 

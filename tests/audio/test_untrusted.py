@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from awful import Awful, build
 from sounds import pcm16, silent_flac, speech_like, tone, wav
@@ -18,6 +19,7 @@ from sounds import pcm16, silent_flac, speech_like, tone, wav
 from callaudit.audio import decode
 from callaudit.audio.containers import Container
 from callaudit.audio.decode import AudioLimits, escaped, read_recording
+from callaudit.audio.samples import Audio
 from callaudit.errors import (
     CallAuditError,
     InfrastructureError,
@@ -25,6 +27,7 @@ from callaudit.errors import (
     TooLong,
     UnreadableAudio,
 )
+from callaudit.speech.mono import mix_down
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +219,16 @@ class TestLimits:
         assert isinstance(refusal(voice), InfrastructureError)
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
         assert isinstance(refusal(voice), InfrastructureError)
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+    def test_no_room_for_the_two_channels_in_one_is_said(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        audio = Audio.from_samples(np.stack([tone(300, 1.0), tone(400, 1.0)]))
+        with Path("/dev/full").open("wb") as full:
+            monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: full)
+            with pytest.raises(InfrastructureError, match="临时文件夹已满"):
+                mix_down(audio)
 
 
 class TestTheFileChanges:
