@@ -230,15 +230,28 @@ def _find_voices(prints: Floats, windows: Sequence[_Window]) -> tuple[int, _Voic
     if 2 not in starts:
         return 1, None
     two, amounts = _gathered(sums, weights, starts[2])
-    least_ms = float(amounts.min())
-    limit = _ALIKE - _ALIKE_LESS_PER_MS * max(0.0, _ALIKE_FROM_MS - least_ms)
-    if least_ms < _LEAST_VOICE_MS or _most_alike(two) > limit:
+    if amounts.min() < _LEAST_VOICE_MS or not _differ(two, amounts, _ALIKE):
         return 1, None
     if 3 in starts:
         three, amounts = _gathered(sums, weights, starts[3])
-        if _most_alike(three) <= _THIRD_ALIKE and amounts.min() >= _LEAST_THIRD_MS:
+        if amounts.min() >= _LEAST_THIRD_MS and _differ(three, amounts, _THIRD_ALIKE):
             return 3, None
     return 2, _Voices(two)
+
+
+def _differ(centres: Floats, amounts: Floats, alike: float) -> bool:
+    """Whether groups of windows are as many voices.
+
+    A group of little speech differs by what is said in it and by noise, whoever speaks: it has to
+    differ more.
+
+    Args:
+        centres: Of the groups.
+        amounts: Milliseconds of each.
+        alike: The most that two voices may be alike, given enough speech.
+    """
+    lacking_ms = max(0.0, _ALIKE_FROM_MS - float(amounts.min()))
+    return _most_alike(centres) <= alike - _ALIKE_LESS_PER_MS * lacking_ms
 
 
 def _units(windows: Sequence[_Window]) -> list[list[int]]:

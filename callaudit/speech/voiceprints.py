@@ -29,7 +29,10 @@ _LOWEST_HZ = 20.0
 _LOWEST_POWER = 2.0**-23  # float32's resolution, as in the network's training
 _BATCH = 8  # a window of a second takes about 10 MB in the network
 
-_INSTALL = 'pip install torch（CPU 版），再 pip install "callaudit[mono]"'
+_INSTALL = (
+    'pip install "torch<2.14" --index-url https://download.pytorch.org/whl/cpu（CPU 版），'
+    '再 pip install "callaudit[mono]"'
+)
 _MISSING = f"没有安装说话人分离组件，角色未知；安装：{_INSTALL}"
 
 
