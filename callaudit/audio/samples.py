@@ -30,7 +30,7 @@ SAMPLE_RATE_HZ = 16_000
 SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 _BYTES = 2
 
-NO_ROOM = "临时文件夹已满，放不下解码后的声音，请清理磁盘或设置 TMPDIR"
+NO_ROOM = "临时文件夹已满，放不下处理录音时的数据，请清理磁盘或设置 TMPDIR"
 
 
 class SampleFile:

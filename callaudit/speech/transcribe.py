@@ -31,6 +31,7 @@ from callaudit.calls import (
 )
 from callaudit.speech.allocator import give_back_free_memory
 from callaudit.speech.confirm import Weights, confirm, worth_confirming
+from callaudit.speech.kept import EncodedStore, Kept
 from callaudit.speech.mono import SharedLine, listen, mix_down, shares_a_line
 from callaudit.speech.recognise import Encoded, Hypothesis, Recogniser, Segment
 from callaudit.speech.roles import RoleDecision, assign_roles, name_speakers, unknown_roles
@@ -44,7 +45,6 @@ AgentChannel = Literal["left", "right", "mixed"]
 
 _PADDING_MS = 200  # the recogniser hears a little of what surrounds the voice
 _MIN_OVERLAP_MS = 300
-_KEPT_BYTES = 128 << 20  # of encoder output, between recognition and confirmation
 _TIDY_AFTER_MS = 120_000  # of sound: every few batches
 
 
@@ -74,15 +74,11 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One utterance span with what was recognised in it.
-
-    Attributes:
-        encoded: Encoder output, as long as there is room to keep it.
-    """
+    """One utterance span with what was recognised in it, and its encoder output."""
 
     segment: Segment
     hypothesis: Hypothesis
-    encoded: Encoded | None
+    encoded: Kept
 
 
 @dataclass(frozen=True)
@@ -124,11 +120,11 @@ class Listener:
         pooled = [segment for own in segments for segment in own]
         heard: list[list[Heard]] = [[] for _ in segments]
         total_ms = sum(segment.window.duration_ms for segment in pooled) or 1
-        done_ms = tidy_ms = kept_bytes = 0
+        store = EncodedStore()
+        done_ms = tidy_ms = 0
         for index, hypothesis, encoded in self.recogniser.recognise(pooled):
-            kept_bytes += encoded.states.nbytes
-            room = kept_bytes <= _KEPT_BYTES
-            heard[owners[index]].append(Heard(pooled[index], hypothesis, encoded if room else None))
+            kept = store.keep(encoded)
+            heard[owners[index]].append(Heard(pooled[index], hypothesis, kept))
             done_ms += pooled[index].window.duration_ms
             if done_ms - tidy_ms >= _TIDY_AFTER_MS:
                 give_back_free_memory()
@@ -192,20 +188,17 @@ class Listener:
         if self.weights is None:
             return ()
         candidates = worth_confirming(self.matcher.find(utterances, candidates=True))
-        encoded = _EncodedAgain(self.recogniser, spoken)
-        return confirm(self.recogniser, utterances, encoded, candidates, self.weights)
+        return confirm(self.recogniser, utterances, _Loaded(spoken), candidates, self.weights)
 
 
-class _EncodedAgain(Mapping[int, Encoded]):
-    """Encoder output of utterances; what was not kept is encoded when asked for, and not kept."""
+class _Loaded(Mapping[int, Encoded]):
+    """Encoder output of utterances, loaded when it is asked for."""
 
-    def __init__(self, recogniser: Recogniser, spoken: Sequence[Heard]) -> None:
-        self._recogniser = recogniser
+    def __init__(self, spoken: Sequence[Heard]) -> None:
         self._spoken = spoken
 
     def __getitem__(self, number: int) -> Encoded:
-        heard = self._spoken[number]
-        return heard.encoded or self._recogniser.encode_segment(heard.segment)
+        return self._spoken[number].encoded.load()
 
     def __iter__(self) -> Iterator[int]:
         return iter(range(len(self._spoken)))

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import cast
-from weakref import ref
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from callaudit.audio.channels import ChannelReport
 from callaudit.audio.samples import Audio
-from callaudit.calls import CallMetadata, DiscardReason, ModelInfo, Role, Span, Transcript
+from callaudit.calls import (
+    CallMetadata,
+    DiscardReason,
+    ModelInfo,
+    Role,
+    Span,
+    Transcript,
+    Utterance,
+)
 from callaudit.phrases.matcher import Matcher
 from callaudit.rulebook import load_rulebook
-from callaudit.speech import transcribe
+from callaudit.speech import kept, transcribe
 from callaudit.speech.confirm import Weights
-from callaudit.speech.recognise import (
-    DecodingOptions,
-    Encoded,
-    Hypothesis,
-    Recogniser,
-    ScoredPiece,
-    Segment,
-)
+from callaudit.speech.recognise import DecodingOptions, Encoded, Hypothesis, Recogniser, Segment
 from callaudit.speech.transcribe import Listener, Prepared, prepare
 
 NOTHING = Encoded(np.zeros((1, 1), np.float32), 1)
@@ -41,7 +42,9 @@ class ScriptedRecogniser:
 
     def recognise(self, segments: Sequence[Segment]) -> Iterator[tuple[int, Hypothesis, Encoded]]:
         for index, segment in enumerate(segments):
-            yield index, self.script[segment.voice.start_ms // 1000], NOTHING
+            second = segment.voice.start_ms // 1000
+            encoded = replace(NOTHING, states=np.full((2, 3), second, np.float32))
+            yield index, self.script[second], encoded
 
 
 def hypothesis(text: str, dropped: DiscardReason | None = None, heard: str = "") -> Hypothesis:
@@ -54,10 +57,7 @@ def matcher() -> Matcher:
 
 
 def transcript_of(
-    matcher: Matcher,
-    script: dict[tuple[int, int], Hypothesis],
-    weights: Weights | None = None,
-    recogniser: ScriptedRecogniser | None = None,
+    matcher: Matcher, script: dict[tuple[int, int], Hypothesis], weights: Weights | None = None
 ) -> Transcript:
     """Hears utterances of 900 ms at (second, channel)."""
     audio = Audio.from_samples(np.zeros((2, 16_000 * 20), np.float32))
@@ -69,8 +69,7 @@ def transcript_of(
     call = Prepared(
         audio.recording, audio, None, "metadata", ChannelReport((0, 1)), (), segments, None
     )
-    if recogniser is None:
-        recogniser = ScriptedRecogniser({second: said for (second, _), said in script.items()})
+    recogniser = ScriptedRecogniser({second: said for (second, _), said in script.items()})
     [transcript] = Listener(cast(Recogniser, recogniser), matcher, weights).transcribe([call])
     return transcript
 
@@ -132,43 +131,25 @@ def test_a_silent_channel_is_skipped_and_said() -> None:
     assert (skipped.start_ms, skipped.end_ms) == (0, 3000)
 
 
-class OnDemand(ScriptedRecogniser):
-    """Notes what is encoded again, and how much of it is held at a time."""
-
-    def __init__(self, script: dict[int, Hypothesis]) -> None:
-        super().__init__(script)
-        self.again: list[int] = []
-        self.encoded: list[ref[Encoded]] = []
-        self.most_held = 0
-
-    def encode_segment(self, segment: Segment) -> Encoded:
-        encoded = Encoded(np.zeros((1, 1), np.float32), 1)
-        self.again.append(segment.voice.start_ms // 1000)
-        self.encoded.append(ref(encoded))
-        return encoded
-
-    def score_texts(self, encoded: Encoded, texts: Sequence[str]) -> list[tuple[ScoredPiece, ...]]:
-        held = sum(one() is not None for one in self.encoded)
-        self.most_held = max(self.most_held, held)
-        return [tuple(ScoredPiece(char, -1.0, 1) for char in text) for text in texts]
-
-
-def test_what_was_not_kept_is_encoded_again_one_at_a_time(
+def test_an_utterance_is_confirmed_by_its_own_sound(
     matcher: Matcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = {
-        (1, 1): hypothesis("您好，热店集团，请问有什么可以帮您？"),
+        (9, 1): hypothesis("请问还有什么需要帮您？"),
+        (6, 0): hypothesis("", DiscardReason.NO_SPEECH),
         (4, 0): hypothesis("我家暖气不热。"),
-        (9, 1): hypothesis("请问还有什么须要帮忙您？"),
-        (12, 1): hypothesis("感谢您的来店，祝您生活余快，再见！"),
+        (1, 1): hypothesis("您好，热电集团。"),
     }
-    weights = Weights("scripted", 0, 1, 1)
-    recogniser = OnDemand({second: text for (second, _), text in said.items()})
-    kept = transcript_of(matcher, said, weights, recogniser)
-    assert recogniser.again == []
-    monkeypatch.setattr(transcribe, "_KEPT_BYTES", 0)
-    assert transcript_of(matcher, said, weights, recogniser) == kept
-    confirmed = {kept.utterances[score.utterance].start_ms // 1000 for score in kept.acoustic}
-    assert sorted(recogniser.again) == sorted(confirmed)
-    assert len(confirmed) > 1
-    assert recogniser.most_held == 1
+    sounds = []
+
+    def confirm(
+        _: object, utterances: Sequence[Utterance], encoded: Mapping[int, Encoded], *__: Any
+    ) -> tuple[()]:
+        for one in utterances:
+            sounds.append((one.start_ms // 1000, float(encoded[one.id].states.mean())))
+        return ()
+
+    monkeypatch.setattr(transcribe, "confirm", confirm)
+    monkeypatch.setattr(kept, "_IN_MEMORY_BYTES", 100)  # of the second on, it goes to a file
+    transcript_of(matcher, said, Weights("scripted", 0, 1, 1))
+    assert sounds == [(1, 1.0), (4, 4.0), (9, 9.0)]
