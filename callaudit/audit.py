@@ -84,7 +84,7 @@ class AuditOptions:
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
 
-RECOGNITION_VERSION = 1
+RECOGNITION_VERSION = 2
 """Raised whenever a change of the code can change what is heard in a recording."""
 
 

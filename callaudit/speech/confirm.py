@@ -20,7 +20,8 @@ from callaudit.calls import AcousticScore, Utterance
 
 if TYPE_CHECKING:
     from callaudit.phrases.matcher import Candidate, Matches
-    from callaudit.speech.recognise import Encoded, Recogniser, ScoredPiece
+    from callaudit.speech.engine import Piece
+    from callaudit.speech.recognise import Encoded, Recogniser
 
 _LEAST_LOG_PROBABILITY = -20.0
 _BATCH = 12
@@ -85,14 +86,14 @@ def measure(
     return fits
 
 
-def _mean_inside(pieces: Sequence[ScoredPiece], start: int, end: int) -> float:
+def _mean_inside(pieces: Sequence[Piece], start: int, end: int) -> float:
     """Mean log probability per token of the pieces that overlap characters ``start:end``."""
     position = tokens = 0
     total = 0.0
     for piece in pieces:
         if position < end and position + len(piece.text) > start:
             total += piece.log_probability
-            tokens += piece.tokens
+            tokens += len(piece.tokens)
         position += len(piece.text)
     return total / tokens if tokens else _LEAST_LOG_PROBABILITY
 

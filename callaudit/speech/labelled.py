@@ -21,7 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from callaudit.calls import Role, Span, Utterance
 from callaudit.errors import ConfigError, RecordingError
 from callaudit.files import sha256_of
-from callaudit.speech.recognise import Encoded, Hypothesis, Recogniser, Segment
+from callaudit.speech.packs import Segment
+from callaudit.speech.recognise import Encoded, Hypothesis, Recogniser
 
 if TYPE_CHECKING:
     from callaudit.audio.samples import Audio

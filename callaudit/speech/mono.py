@@ -14,14 +14,11 @@ from typing import TYPE_CHECKING, Literal
 from callaudit.audio.samples import Audio, SampleFile
 from callaudit.calls import Span
 from callaudit.speech.speakers import Separation, SpeakerSpan, separate
-from callaudit.speech.voice import VoiceOptions, frames_of, spans_of
+from callaudit.speech.voice import PIECES, clipped, frames_of, spans_of
 from callaudit.speech.voiceprints import VoiceprintsUnavailable, load_voiceprints
 
 if TYPE_CHECKING:
     from callaudit.audio.channels import ChannelReport
-
-_PIECES = VoiceOptions(min_silence_ms=250)
-"""A speaker seldom begins without this much of a pause; measured against 100 and 160 ms."""
 
 _NOT_APART = "坐席和客户没有分声道录音"
 _REASONS = {
@@ -85,13 +82,13 @@ def listen(audio: Audio, channel: int, not_voice: Iterable[Span], threads: int) 
     """
     frames = frames_of(audio, channel)
     excluded = tuple(not_voice)
-    utterances = _within(audio, spans_of(frames, excluded))
+    utterances = clipped(audio, spans_of(frames, excluded))
     try:
         separation = separate(
             audio,
             channel,
             utterances,
-            _within(audio, spans_of(frames, excluded, _PIECES)),
+            clipped(audio, spans_of(frames, excluded, PIECES)),
             load_voiceprints(threads),
         )
     except VoiceprintsUnavailable as cause:
@@ -105,12 +102,3 @@ def _shared_line(utterances: tuple[Span, ...], separation: Separation) -> Shared
         return SharedLine(utterances, {}, separation.voices, (warning,))
     speakers = {item.span: item for item in separation.spans}
     return SharedLine(tuple(speakers), speakers, 2)
-
-
-def _within(audio: Audio, spans: Iterable[Span]) -> tuple[Span, ...]:
-    """The last frame may reach beyond the end of the recording."""
-    return tuple(
-        Span(span.start_ms, min(span.end_ms, audio.duration_ms))
-        for span in spans
-        if span.start_ms < audio.duration_ms
-    )

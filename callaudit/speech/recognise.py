@@ -1,13 +1,13 @@
-"""Speech recognition of single utterances with Whisper (faster-whisper, CTranslate2).
+"""Speech recognition of utterances with Whisper (faster-whisper, CTranslate2).
 
 What is different from faster-whisper's own pipelines, and why:
 
-* One utterance per window, never a packing of several: borders and pauses are evidence.
-* The encoder sees the utterance plus a few seconds of true silence instead of 30 s. Whisper was
-  trained on windows padded with silence, so the padding is the spectrogram's floor, as its own
-  front end pads.
-* Utterances of like length, from any channel, share a batch.
-* Greedy decoding first; beam search only for what looks bad, on the same encoder output.
+* Neighbouring utterances of a channel are recognised together, and each gets its own text back
+  (`callaudit.speech.packs`): borders and pauses are evidence.
+* The encoder sees that sound plus a little silence instead of 30 s (`callaudit.speech.engine`).
+* Windows of like length, from any channel, share a batch.
+* Greedy decoding first; beam search only for what looks bad, on the same encoder output. What
+  still looks bad is heard once more by itself.
 
 The recogniser is primed with one neutral sentence for script and punctuation, never with words that
 a rule looks for: priming with prescribed phrases would invent compliance.
@@ -17,20 +17,27 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from operator import ne
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from callaudit.audio.samples import Audio
-from callaudit.calls import DiscardReason, ModelInfo, Span, Word
-from callaudit.errors import ModelUnavailable, TranscriptionFailed
-from callaudit.speech.allocator import tune_allocator
+from callaudit.calls import DiscardReason, Span, Word
+from callaudit.errors import TranscriptionFailed
+from callaudit.speech.engine import (
+    POSITION_MS,
+    WINDOW_FRAMES,
+    Decoding,
+    Draft,
+    Engine,
+    Piece,
+)
 from callaudit.speech.guards import invented
 from callaudit.speech.models import ModelFiles
+from callaudit.speech.packs import Pack, Segment, Share, packs_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,15 +48,13 @@ if TYPE_CHECKING:
 PROMPT = "以下是普通话的句子。"
 """Primes for simplified script and punctuation; holds nothing that any rule looks for."""
 
-Decoding = Literal["greedy", "beam"]
-
-_FRAMES_PER_SECOND = 100  # of the spectrogram; the encoder halves it
-_WINDOW_FRAMES = 3000
-_SECONDS_PER_POSITION = 0.02
-_TOKENS_PER_SECOND = 20
-_MOST_TOKENS = 224  # what the model's context has room for
+_TOKENS_PER_SECOND = 20  # hurried speech has ten characters a second, of up to two tokens
+_SPARE_TOKENS = 12
 _NO_REPEAT = 5  # tokens in a row that a decoder that was stuck may not write twice
 _LANGUAGE_MS = 2000  # the language of a shorter utterance cannot be told
+_DOUBTFUL = -1.0  # mean log probability (Whisper paper, section 4.5)
+_NO_SPEECH = 0.6
+_TAIL = 25  # encoder positions of silence after an utterance, half a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,47 +63,23 @@ class DecodingOptions:
 
     Attributes:
         prompt: Priming text.
-        margin_frames: Silence after the utterance that the encoder sees (10 ms each).
-        step_frames: Windows are multiples of this, so that utterances of like length can share
-            a batch.
+        pack_ms: Bound on utterances that are recognised together.
+        margin_frames: Silence after them that the encoder sees (10 ms each), at least.
+        least_frames: Least window of the encoder: a short sentence needs more silence.
+        step_frames: Windows are multiples of this, so that packs of like length can share a batch.
         batch_frames: Bound on the frames of one batch.
-        beam_size: Beam for utterances whose greedy text looks bad; 1 turns it off.
+        beam_size: Beam for what looks bad when decoded greedily; 1 turns it off.
         beam_below: Mean log probability below which greedy text looks bad.
     """
 
     prompt: str = PROMPT
-    margin_frames: int = 600
+    pack_ms: int = 15_000
+    margin_frames: int = 100
+    least_frames: int = 1000
     step_frames: int = 100
     batch_frames: int = 8000
     beam_size: int = 5
     beam_below: float = -0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """One utterance to recognise.
-
-    Attributes:
-        audio: The recording; samples are read when the segment's batch comes up.
-        channel: Channel it is on.
-        window: What the recogniser hears: the voice with a little padding.
-        voice: The voice itself.
-    """
-
-    audio: Audio
-    channel: int
-    window: Span
-    voice: Span
-
-    @property
-    def samples(self) -> Floats:
-        """float32 [n], 16 kHz."""
-        return self.audio.window(self.channel, self.window.start_ms, self.window.end_ms)
-
-    @property
-    def frames(self) -> int:
-        """Spectrogram frames of the window."""
-        return self.window.duration_ms * _FRAMES_PER_SECOND // 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,32 +119,13 @@ class Encoded:
 
     Attributes:
         states: float32 [positions, width].
-        positions: How many of them hold the segment itself, the rest is margin.
     """
 
     states: Floats
-    positions: int
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredPiece:
-    """A piece of text (mostly one character) with the log probability of its tokens."""
-
-    text: str
-    log_probability: float
-    tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    tokens: list[int]
-    log_probability: float
-    no_speech: float
-    decoding: Decoding
 
 
 class Recogniser:
-    """A loaded model. Loading takes about a second; keep one per worker process."""
+    """Hears utterances with one loaded model."""
 
     def __init__(
         self,
@@ -185,48 +147,14 @@ class Recogniser:
         Raises:
             ModelUnavailable: The files are no usable Whisper model, or the device is missing.
         """
-        tune_allocator()
-        try:
-            import ctranslate2
-            from faster_whisper.feature_extractor import FeatureExtractor
-            from faster_whisper.tokenizer import Tokenizer
-            from faster_whisper.transcribe import get_suppressed_tokens
-            from tokenizers import Tokenizer as RawTokenizer
-
-            if device == "auto":
-                device = "cuda" if ctranslate2.get_cuda_device_count() > 0 else "cpu"
-            if compute_type == "auto":
-                compute_type = "float16" if device == "cuda" else "int8"
-            self._model = ctranslate2.models.Whisper(
-                str(files.folder),
-                device=device,
-                compute_type=compute_type,
-                inter_threads=threads,
-                intra_threads=1,
-            )
-            raw = RawTokenizer.from_file(str(files.folder / "tokenizer.json"))
-            self._tokenizer = Tokenizer(
-                raw, self._model.is_multilingual, task="transcribe", language="zh"
-            )
-        except (RuntimeError, ValueError, OSError) as cause:
-            reason = " ".join(str(cause).split())[:200]
-            raise ModelUnavailable(
-                f"模型 {files.name} 载入失败（{files.folder}）：{reason}"
-            ) from None
-        except Exception as cause:  # tokenizers raises bare Exception for a damaged file
-            raise ModelUnavailable(
-                f"模型 {files.name} 的 tokenizer.json 读不了（{files.folder}）：{cause}"
-            ) from None
+        self._engine = Engine(files, threads, device, compute_type, options.prompt)
         self.threads = threads
-        self._storage = ctranslate2.StorageView
-        self._suppressed = list(get_suppressed_tokens(self._tokenizer, [-1]))
-        self._features = FeatureExtractor(feature_size=self._model.n_mels)
         self.options = options
-        self.info = ModelInfo(files.name, files.sha256, self._model.compute_type)
-        self.device = device
+        self.info = self._engine.info
+        self.device = self._engine.device
 
     def recognise(self, segments: Sequence[Segment]) -> Iterator[tuple[int, Hypothesis, Encoded]]:
-        """Recognises utterances in batches of like length.
+        """Recognises utterances, in batches of packs of like length.
 
         Yields:
             Index into ``segments``, its hypothesis and encoder output, in no fixed order.
@@ -235,63 +163,84 @@ class Recogniser:
             TranscriptionFailed: The model failed on this input.
         """
         with ThreadPoolExecutor(max_workers=self.threads) as pool:
-            waiting = self._batches(segments)
-            running: dict[Future[list[tuple[Hypothesis, Encoded]]], list[int]] = {}
+            waiting = self._batches(packs_of(segments, self.options.pack_ms))
+            running: set[Future[_Heard]] = set()
             while True:
                 # Only as many batches are in flight as there are threads: memory stays bounded.
                 for batch in islice(waiting, self.threads - len(running)):
-                    chosen = [segments[index] for index in batch]
-                    running[pool.submit(self._recognise_batch, chosen)] = batch
+                    running.add(pool.submit(self._recognise_batch, batch))
                 if not running:
                     return
-                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                finished, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
-                    batch = running.pop(future)
                     try:
-                        results = future.result()
+                        heard = future.result()
                     except RuntimeError as cause:
                         reason = " ".join(str(cause).split())[:200]
                         raise TranscriptionFailed(f"识别失败：{reason}") from None
-                    yield from (
-                        (index, *result) for index, result in zip(batch, results, strict=True)
-                    )
+                    yield from ((number, *result) for number, result in heard.items())
 
-    def _batches(self, segments: Sequence[Segment]) -> Iterator[list[int]]:
-        by_length: dict[int, list[int]] = {}
-        for index, segment in enumerate(segments):
-            by_length.setdefault(self._window_frames(segment.frames), []).append(index)
+    def _batches(self, packs: Iterable[Pack]) -> Iterator[list[Pack]]:
+        by_length: dict[int, list[Pack]] = {}
+        for pack in packs:
+            by_length.setdefault(self._window_frames(pack), []).append(pack)
         for frames in sorted(by_length, reverse=True):
             size = max(1, self.options.batch_frames // frames)
             same = by_length[frames]
             for first in range(0, len(same), size):
                 yield same[first : first + size]
 
-    def _window_frames(self, frames: int) -> int:
-        """Frames that the encoder sees for an utterance: with margin, in steps of a second."""
+    def _window_frames(self, pack: Pack) -> int:
+        """Frames that the encoder sees; depends on nothing but the length of the pack."""
         step = self.options.step_frames
-        return min(_WINDOW_FRAMES, -(-(frames + self.options.margin_frames) // step) * step)
+        needed = max(pack.frames + self.options.margin_frames, self.options.least_frames)
+        return min(WINDOW_FRAMES, -(-needed // step) * step)
 
-    def _recognise_batch(self, segments: list[Segment]) -> list[tuple[Hypothesis, Encoded]]:
-        spectra = [self._features(segment.samples) for segment in segments]
-        encoded = self.encode(spectra)
-        states = self._storage.from_array(encoded)
-        drafts = self._decode(states, segments, beam_size=1)
-        if self.options.beam_size > 1:
-            stuck = [self._stuck(*pair) for pair in zip(drafts, segments, strict=True)]
-            self._decode_again(encoded, segments, drafts, stuck)
-        languages = self._languages(states, segments)
-        frames = [spectrum.shape[1] for spectrum in spectra]
-        words = self._words(states, drafts, frames, segments)
-        results = []
-        for index, (segment, draft) in enumerate(zip(segments, drafts, strict=True)):
-            hypothesis = self._hypothesis(segment, draft, words[index], languages[index])
-            results.append((hypothesis, Encoded(encoded[index], frames[index] // 2)))
-        return results
+    def _recognise_batch(self, packs: list[Pack]) -> _Heard:
+        """Recognises packs of one window length, and by itself what came out badly there."""
+        heard = self._hear(packs)
+        doubtful = [
+            Pack((number,), (segment,))
+            for pack in packs
+            for number, segment in zip(pack.numbers, pack.segments, strict=True)
+            if len(pack.segments) > 1 and _doubtful(heard[number][0])
+        ]
+        for batch in self._batches(doubtful):
+            for number, alone in self._hear(batch).items():
+                if _better(alone[0], heard[number][0]):
+                    heard[number] = alone
+        return heard
 
-    def _decode_again(
-        self, encoded: Floats, segments: list[Segment], drafts: list[_Draft], stuck: list[bool]
-    ) -> None:
-        """Replaces drafts that look bad where beam search finds better text."""
+    def _hear(self, packs: list[Pack]) -> _Heard:
+        """Recognises packs of one window length."""
+        spectra = [self._engine.spectrum(pack.samples) for pack in packs]
+        encoded = self._engine.encode(spectra, self._window_frames(packs[0]))
+        drafts = self._decode(encoded, packs)
+        texts = self._engine.align(
+            encoded, [draft.tokens for draft in drafts], [pack.frames for pack in packs]
+        )
+        shares = [
+            (pack.numbers[index], share, states, draft)
+            for pack, states, draft, text in zip(packs, encoded, drafts, texts, strict=True)
+            for index, share in enumerate(pack.share_out(text))
+        ]
+        own = [_own_states(states, share.span) for _, share, states, _ in shares]
+        languages = self._languages(own, [share.segment for _, share, _, _ in shares])
+        return {
+            number: (self._hypothesis(share, draft, language), Encoded(states))
+            for (number, share, _, draft), states, language in zip(
+                shares, own, languages, strict=True
+            )
+        }
+
+    def _decode(self, encoded: Floats, packs: list[Pack]) -> list[Draft]:
+        """Greedy drafts, replaced where they look bad and beam search finds better text."""
+        longest_s = max(pack.duration_ms for pack in packs) / 1000
+        most_tokens = int(longest_s * _TOKENS_PER_SECOND) + _SPARE_TOKENS
+        drafts = self._engine.decode(encoded, most_tokens)
+        if self.options.beam_size <= 1:
+            return drafts
+        stuck = [self._stuck(*pair) for pair in zip(drafts, packs, strict=True)]
         unlikely = [
             draft.log_probability < self.options.beam_below and not stuck[index]
             for index, draft in enumerate(drafts)
@@ -300,34 +249,74 @@ class Recogniser:
             weak = [index for index, again in enumerate(chosen) if again]
             if not weak:
                 continue
-            beams = self._decode(
-                self._storage.from_array(encoded[weak]),
-                [segments[index] for index in weak],
-                self.options.beam_size,
-                no_repeat,
+            beams = self._engine.decode(
+                encoded[weak], most_tokens, self.options.beam_size, no_repeat
             )
             for index, beam in zip(weak, beams, strict=True):
-                if not self._stuck(beam, segments[index]) and (
+                if not self._stuck(beam, packs[index]) and (
                     stuck[index] or beam.log_probability >= drafts[index].log_probability
                 ):
                     drafts[index] = beam
+        return drafts
 
-    def _stuck(self, draft: _Draft, segment: Segment) -> bool:
+    def _stuck(self, draft: Draft, pack: Pack) -> bool:
         """Whether a draft repeats itself, or is more than can be said in the time."""
-        text = self._tokenizer.decode(draft.tokens)
-        reason = invented(text, self.options.prompt, segment.voice.duration_ms)
+        voice_ms = sum(segment.voice.duration_ms for segment in pack.segments)
+        reason = invented(self._engine.text(draft.tokens), self.options.prompt, voice_ms)
         return reason in (DiscardReason.LOOP, DiscardReason.TOO_FAST)
 
-    def encode_segment(self, segment: Segment) -> Encoded:
-        """Encoder output of one segment, as `recognise` yields it."""
-        spectrum = self._features(segment.samples)
-        return Encoded(self.encode([spectrum])[0], spectrum.shape[1] // 2)
+    def _languages(
+        self, states: Sequence[Floats], segments: Sequence[Segment]
+    ) -> list[float | None]:
+        """Probability of Chinese; ``None`` for utterances that are too short to tell."""
+        long = [
+            index
+            for index, segment in enumerate(segments)
+            if segment.voice.duration_ms >= _LANGUAGE_MS
+        ]
+        languages: list[float | None] = [None] * len(segments)
+        if long:
+            found = self._engine.languages(_same_length([states[index] for index in long]))
+            for index, language in zip(long, found, strict=True):
+                languages[index] = None if language is None else round(language, 3)
+        return languages
 
-    def score_texts(self, encoded: Encoded, texts: Sequence[str]) -> list[tuple[ScoredPiece, ...]]:
-        """How well texts fit the sound of one segment, by forced decoding.
+    def _hypothesis(self, share: Share, draft: Draft, mandarin: float | None) -> Hypothesis:
+        segment = share.segment
+        tokens = [token for piece in share.pieces for token in piece.tokens]
+        text = simplify(self._engine.text(tokens).strip())
+        fitted = _fit_words(text, _words(share))
+        inside = tuple(_inside(word, segment.voice) for word in fitted)
+        likely = sum(piece.log_probability for piece in share.pieces) / max(1, len(tokens))
+        hypothesis = Hypothesis(
+            text=text,
+            words=inside,
+            log_probability=likely if tokens else draft.log_probability,
+            no_speech=draft.no_speech,
+            mandarin=mandarin,
+            decoding=draft.decoding,
+            clamped=sum(map(ne, fitted, inside)),
+        )
+        reason = invented(text, self.options.prompt, segment.voice.duration_ms)
+        if reason is None and draft.no_speech > _NO_SPEECH and likely < _DOUBTFUL:
+            reason = DiscardReason.NO_SPEECH
+        if reason is None:
+            return hypothesis
+        return replace(hypothesis, text="", words=(), dropped=reason, heard=text)
+
+    def encode_segment(self, segment: Segment) -> Encoded:
+        """Encoder output of one segment by itself."""
+        pack = Pack((0,), (segment,))
+        encoded = self._engine.encode(
+            [self._engine.spectrum(pack.samples)], self._window_frames(pack)
+        )
+        return Encoded(_own_states(encoded[0], pack.spans[0]))
+
+    def score_texts(self, encoded: Encoded, texts: Sequence[str]) -> list[tuple[Piece, ...]]:
+        """How well texts fit the sound of one utterance, by forced decoding.
 
         Args:
-            encoded: Encoder output of the segment.
+            encoded: Encoder output of the utterance.
             texts: What might have been said in it; none empty.
 
         Returns:
@@ -336,158 +325,58 @@ class Recogniser:
         Raises:
             TranscriptionFailed: The model failed.
         """
-        import numpy as np
+        return self._engine.score_texts(encoded.states, texts)
 
-        # with the punctuation that the model itself writes; it would find any other improbable
-        tokens = [self._tokenizer.encode(text.translate(_HALF_WIDTH)) for text in texts]
-        states = np.repeat(encoded.states[None].astype(np.float32), len(texts), axis=0)
-        try:
-            aligned = self._model.align(
-                self._storage.from_array(np.ascontiguousarray(states)),
-                list(self._tokenizer.sot_sequence),
-                tokens,
-                max(2, encoded.positions * 2),
+
+_Heard = dict[int, tuple[Hypothesis, Encoded]]
+"""What was heard, by number of the segment."""
+
+
+def _doubtful(hypothesis: Hypothesis) -> bool:
+    """Whether an utterance should be heard by itself: its neighbours may have been in the way."""
+    return not hypothesis.text or hypothesis.log_probability < _DOUBTFUL
+
+
+def _better(alone: Hypothesis, packed: Hypothesis) -> bool:
+    """Whether what was heard of an utterance by itself is to be kept."""
+    if not packed.text or alone.dropped is DiscardReason.NO_SPEECH:
+        return True
+    return bool(alone.text) and alone.log_probability > packed.log_probability
+
+
+def _own_states(states: Floats, span: Span) -> Floats:
+    """The encoder output that belongs to a part of a window."""
+    first, last = span.start_ms // POSITION_MS, -(-span.end_ms // POSITION_MS)
+    return states[first : last + _TAIL]
+
+
+def _same_length(states: Sequence[Floats]) -> Floats:
+    """Encoder outputs as one array [n, positions, width], the last position held."""
+    import numpy as np
+
+    longest = max(len(own) for own in states)
+    return np.stack([np.pad(own, ((0, longest - len(own)), (0, 0)), "edge") for own in states])
+
+
+def _words(share: Share) -> tuple[Word, ...]:
+    """The pieces with their times in the recording."""
+    segment = share.segment
+    words: list[Word] = []
+    for piece, sounding in zip(share.pieces, share.sounding, strict=True):
+        before_ms = words[-1].end_ms if words else segment.voice.start_ms
+        start_ms, end_ms = (
+            (before_ms, before_ms)
+            if sounding is None
+            else (
+                segment.window.start_ms + time_ms - share.span.start_ms
+                for time_ms in (sounding.start_ms, sounding.end_ms)
             )
-        except RuntimeError as cause:
-            raise TranscriptionFailed(f"核对失败：{' '.join(str(cause).split())[:200]}") from None
-        return [
-            self._scored_pieces(text, ids, result.text_token_probs)
-            for text, ids, result in zip(texts, tokens, aligned, strict=True)
-        ]
-
-    def _scored_pieces(
-        self, text: str, tokens: list[int], probabilities: Sequence[float]
-    ) -> tuple[ScoredPiece, ...]:
-        halves, piece_tokens = self._tokenizer.split_tokens_on_unicode([*tokens])
-        scored = []
-        index = position = 0
-        for half, ids in zip(halves, piece_tokens, strict=True):
-            piece = text[position : position + len(half)]
-            position += len(half)
-            logs = [
-                math.log(max(probability, 1e-10))
-                for probability in probabilities[index : index + len(ids)]
-            ]
-            scored.append(ScoredPiece(piece, sum(logs), len(ids)))
-            index += len(ids)
-        return tuple(scored)
-
-    def encode(self, spectra: list[Floats]) -> Floats:
-        """Encoder output [batch, positions, width] of log-mel spectra [mels, frames]."""
-        import numpy as np
-
-        frames = self._window_frames(max(spectrum.shape[1] for spectrum in spectra))
-        padded = np.empty((len(spectra), spectra[0].shape[0], frames), np.float32)
-        for row, spectrum in zip(padded, spectra, strict=True):
-            used = min(frames, spectrum.shape[1])
-            row[:, :used] = spectrum[:, :used]
-            row[:, used:] = spectrum.min()
-        view = self._model.encode(self._storage.from_array(padded), to_cpu=True)
-        return np.asarray(view, dtype=np.float32)
-
-    def _decode(
-        self, states: Any, segments: list[Segment], beam_size: int, no_repeat: int = 0
-    ) -> list[_Draft]:
-        tokenizer = self._tokenizer
-        start = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
-        if self.options.prompt:
-            start = [tokenizer.sot_prev, *tokenizer.encode(" " + self.options.prompt), *start]
-        longest_s = max(segment.window.duration_ms for segment in segments) / 1000
-        # Hurried speech has ten characters a second, of up to two tokens; a stuck decoder ends.
-        budget = min(_MOST_TOKENS, int(longest_s * _TOKENS_PER_SECOND) + 12)
-        results = self._model.generate(
-            states,
-            [start] * len(segments),
-            beam_size=beam_size,
-            no_repeat_ngram_size=no_repeat,
-            max_length=len(start) + budget,
-            return_scores=True,
-            return_no_speech_prob=True,
-            suppress_blank=True,
-            suppress_tokens=self._suppressed,
         )
-        name: Decoding = "greedy" if beam_size == 1 else "beam"
-        return [
-            _Draft(result.sequences_ids[0], result.scores[0], result.no_speech_prob, name)
-            for result in results
-        ]
-
-    def _languages(self, states: Any, segments: list[Segment]) -> list[float | None]:
-        """Probability of Chinese; ``None`` for a one-language model and for short utterances."""
-        long_enough = [segment.voice.duration_ms >= _LANGUAGE_MS for segment in segments]
-        if not self._model.is_multilingual or not any(long_enough):
-            return [None] * len(segments)
-        return [
-            sum(probability for name, probability in ranking if name == "<|zh|>") if sure else None
-            for ranking, sure in zip(self._model.detect_language(states), long_enough, strict=True)
-        ]
-
-    def _words(
-        self, states: Any, drafts: list[_Draft], frames: list[int], segments: list[Segment]
-    ) -> list[tuple[Word, ...]]:
-        """Times and probabilities per character or word, from the cross-attention alignment."""
-        tokens = [
-            [token for token in draft.tokens if token < self._tokenizer.eot] for draft in drafts
-        ]
-        if not any(tokens):
-            return [()] * len(drafts)
-        aligned = self._model.align(
-            states,
-            list(self._tokenizer.sot_sequence),
-            tokens,
-            [max(2, count) for count in frames],
-            median_filter_width=7,
-        )
-        return [
-            self._words_of(ids, result, segment)
-            for ids, result, segment in zip(tokens, aligned, segments, strict=True)
-        ]
-
-    def _words_of(self, tokens: list[int], result: Any, segment: Segment) -> tuple[Word, ...]:
-        if not tokens:
-            return ()
-        pieces, piece_tokens = self._tokenizer.split_tokens_on_unicode([*tokens])
-        first_position: dict[int, int] = {}
-        for token_index, position in result.alignments:
-            first_position.setdefault(token_index, position)
-
-        def time_ms(token_index: int) -> int:
-            position = first_position.get(token_index)
-            if position is None:
-                return segment.voice.end_ms
-            return segment.window.start_ms + round(position * _SECONDS_PER_POSITION * 1000)
-
-        words = []
-        index = 0
-        for piece, ids in zip(pieces, piece_tokens, strict=True):
-            probabilities = result.text_token_probs[index : index + len(ids)]
-            mean = sum(probabilities) / len(probabilities) if probabilities else 0.0
-            start_ms, end_ms = time_ms(index), time_ms(index + len(ids))
-            words.append(Word(piece, start_ms, max(start_ms, end_ms), round(mean, 3)))
-            index += len(ids)
-        return tuple(words)
-
-    def _hypothesis(
-        self, segment: Segment, draft: _Draft, words: tuple[Word, ...], mandarin: float | None
-    ) -> Hypothesis:
-        text = simplify(self._tokenizer.decode(draft.tokens).strip())
-        fitted = _fit_words(text, words)
-        inside = tuple(_inside(word, segment.voice) for word in fitted)
-        hypothesis = Hypothesis(
-            text=text,
-            words=inside,
-            log_probability=draft.log_probability,
-            no_speech=draft.no_speech,
-            mandarin=None if mandarin is None else round(mandarin, 3),
-            decoding=draft.decoding,
-            clamped=sum(map(ne, fitted, inside)),
-        )
-        reason = invented(text, self.options.prompt, segment.voice.duration_ms)
-        if reason is None and draft.no_speech > 0.6 and draft.log_probability < -1.0:
-            reason = DiscardReason.NO_SPEECH
-        if reason is None:
-            return hypothesis
-        return replace(hypothesis, text="", words=(), dropped=reason, heard=text)
+        mean = math.exp(piece.log_probability / len(piece.tokens))
+        words.append(Word(piece.text, start_ms, end_ms, round(mean, 3)))
+    if words and words[-1].end_ms > segment.voice.end_ms >= words[-1].start_ms:
+        words[-1] = replace(words[-1], end_ms=segment.voice.end_ms)  # silence, not the word
+    return tuple(words)
 
 
 def _inside(word: Word, voice: Span) -> Word:
@@ -516,7 +405,6 @@ def _fit_words(text: str, words: tuple[Word, ...]) -> tuple[Word, ...]:
 
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _FULL_WIDTH = str.maketrans(",?!", "，？！")
-_HALF_WIDTH = str.maketrans("，？！", ",?!")
 
 
 def simplify(text: str) -> str:

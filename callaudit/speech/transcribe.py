@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Literal
 
 from callaudit.audio.channels import ChannelReport, inspect_channels
@@ -33,9 +35,10 @@ from callaudit.speech.allocator import give_back_free_memory
 from callaudit.speech.confirm import Weights, confirm, worth_confirming
 from callaudit.speech.kept import EncodedStore, Kept
 from callaudit.speech.mono import SharedLine, listen, mix_down, shares_a_line
-from callaudit.speech.recognise import Encoded, Hypothesis, Recogniser, Segment
+from callaudit.speech.packs import Segment
+from callaudit.speech.recognise import Encoded, Hypothesis, Recogniser
 from callaudit.speech.roles import RoleDecision, assign_roles, name_speakers, unknown_roles
-from callaudit.speech.voice import find_voice
+from callaudit.speech.voice import PIECES, clipped, frames_of, spans_of
 
 if TYPE_CHECKING:
     from callaudit.audio.samples import Audio
@@ -141,6 +144,7 @@ class Listener:
         )
         utterances = [_utterance(number, item) for number, item in enumerate(spoken)]
         decision = _roles(call, utterances, self.matcher)
+        give_back_free_memory()  # the search of a long call takes hundreds of megabytes
         utterances = [_with_role(one, call.line, decision) for one in utterances]
         discarded = [_discarded(item) for item in heard if not item.hypothesis.text]
         voice = _voice(call.segments, call.line, decision)
@@ -188,6 +192,7 @@ class Listener:
         if self.weights is None:
             return ()
         candidates = worth_confirming(self.matcher.find(utterances, candidates=True))
+        give_back_free_memory()
         return confirm(self.recogniser, utterances, _Loaded(spoken), candidates, self.weights)
 
 
@@ -259,14 +264,43 @@ def _own_voices(
     segments: list[Segment] = []
     leaked: list[Discarded] = []
     for channel in report.usable:
+        frames = frames_of(audio, channel)
+        excluded = tuple(_not_voice(events, channel))
+        pieces = clipped(audio, spans_of(frames, excluded, PIECES))
         own = []
-        for span in find_voice(audio, channel, _not_voice(events, channel)):
-            if report.leaked(audio, channel, span):
-                leaked.append(Discarded(channel, span.start_ms, span.end_ms, DiscardReason.LEAK))
-            else:
-                own.append(span)
+        for span in clipped(audio, spans_of(frames, excluded)):
+            for part, leaks in _parts(audio, channel, report, span, pieces):
+                if leaks:
+                    lost = Discarded(channel, part.start_ms, part.end_ms, DiscardReason.LEAK)
+                    leaked.append(lost)
+                else:
+                    own.append(part)
         segments += _padded(audio, channel, own)
     return segments, leaked
+
+
+def _parts(
+    audio: Audio, channel: int, report: ChannelReport, span: Span, pieces: Sequence[Span]
+) -> Iterator[tuple[Span, bool]]:
+    """Cuts an utterance where it turns from the other speaker leaking in to the channel's own.
+
+    Whoever answers quickly leaves no pause that would end an utterance.
+    """
+    if report.leaked(audio, channel, span):
+        yield span, True
+        return
+    inside = [
+        Span(max(piece.start_ms, span.start_ms), min(piece.end_ms, span.end_ms))
+        for piece in pieces
+        if piece.overlaps(span)
+    ]
+    leaks = [report.leaked(audio, channel, piece) for piece in inside]
+    if len(set(leaks)) < 2:
+        yield span, False
+        return
+    for leaking, group in groupby(zip(inside, leaks, strict=True), key=itemgetter(1)):
+        together = [piece for piece, _ in group]
+        yield Span(together[0].start_ms, together[-1].end_ms), leaking
 
 
 def _not_voice(events: Sequence[SignalEvent], channel: int) -> list[Span]:

@@ -53,6 +53,10 @@ class VoiceOptions:
     max_utterance_ms: int = 20_000
 
 
+PIECES = VoiceOptions(min_silence_ms=250)
+"""Another speaker seldom begins without this much of a pause; measured against 100 and 160 ms."""
+
+
 @dataclass(frozen=True)
 class Frames:
     """What is known of each 32 ms frame of a channel.
@@ -85,7 +89,11 @@ def find_voice(
     Returns:
         Spans in milliseconds without padding.
     """
-    spans = spans_of(frames_of(audio, channel), tuple(not_voice), options)
+    return clipped(audio, spans_of(frames_of(audio, channel), tuple(not_voice), options))
+
+
+def clipped(audio: Audio, spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Spans inside the recording; its last frame may reach beyond the end."""
     return tuple(
         Span(span.start_ms, min(span.end_ms, audio.duration_ms))
         for span in spans

@@ -22,7 +22,8 @@ from callaudit.audio.samples import SAMPLE_RATE_HZ, Audio
 from callaudit.calls import Span
 from callaudit.settings import load_settings
 from callaudit.speech.models import find_model
-from callaudit.speech.recognise import PROMPT, Recogniser, Segment
+from callaudit.speech.packs import Segment
+from callaudit.speech.recognise import PROMPT, Recogniser
 from tests.benchmarks.accuracy_measures import error_rates
 
 Floats = npt.NDArray[np.float32]

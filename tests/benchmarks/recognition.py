@@ -13,6 +13,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,11 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 from callaudit.audio.decode import read_recording
 from callaudit.audio.samples import Audio
-from callaudit.calls import CallMetadata
+from callaudit.calls import CallMetadata, Span
 from callaudit.settings import load_settings
 from callaudit.speech.models import find_model
-from callaudit.speech.recognise import PROMPT, Recogniser, Segment
+from callaudit.speech.packs import Segment
+from callaudit.speech.recognise import PROMPT, Recogniser
 from callaudit.speech.transcribe import prepare
 from tests.benchmarks.accuracy_measures import error_rates
 
@@ -131,8 +133,11 @@ def ours(recogniser: Recogniser, channels: Sequence[Channel]) -> Heard:
     """callaudit: signals, voice activity and recognition, batches across all calls."""
     segments: list[Segment] = []
     owners: list[int] = []
-    for number in range(0, len(channels), 2):
-        call = prepare(channels[number].audio, CallMetadata())
+    numbers = range(0, len(channels), 2)
+    with ThreadPoolExecutor(recogniser.threads) as pool:
+        calls = pool.map(lambda number: prepare(channels[number].audio, CallMetadata()), numbers)
+        prepared = list(zip(numbers, calls, strict=True))
+    for number, call in prepared:
         segments += call.segments
         owners += [number + segment.channel for segment in call.segments]
     heard: Heard = [[] for _ in channels]
@@ -159,6 +164,65 @@ def accuracy(channels: Sequence[Channel], heard: Heard) -> tuple[float, float]:
                 for text in texts
             )
     return error_rates(pairs)[0], inside / max(1, total)
+
+
+@dataclass(frozen=True)
+class Work:
+    """Multiply-adds of a Whisper that hears nothing but speech and writes every token once.
+
+    Attributes:
+        width: Of the model.
+    """
+
+    width: int
+
+    @property
+    def layers(self) -> int:
+        """Of encoder and of decoder, by the width (Whisper paper, table 1)."""
+        return {384: 4, 512: 6, 768: 12, 1024: 24, 1280: 32}[self.width]
+
+    def encoding(self, seconds: float) -> float:
+        """Of one window: per position attention's and the network's matrices, and attention."""
+        positions = 50 * seconds
+        front = 3 * 80 * 2 * self.width + 3 * self.width**2
+        layer = 12 * self.width**2 + 2 * positions * self.width
+        return positions * (front + self.layers * layer)
+
+    def decoding(self, seconds: float, tokens: float) -> float:
+        """Of one window: keys and values of its positions once, and each token once."""
+        positions = 50 * seconds
+        layer = 14 * self.width**2 + 2 * positions * self.width
+        token = self.layers * layer + 51_865 * self.width
+        return self.layers * positions * 2 * self.width**2 + tokens * token
+
+
+def matrix_speed() -> float:
+    """Multiply-adds a second of a large float32 matrix product, with all the cores there are."""
+    size, rounds = 2048, 8
+    left = np.random.default_rng(1).random((size, size), dtype=np.float32)
+    left @ left
+    began = time.perf_counter()
+    for _ in range(rounds):
+        left @ left
+    return rounds * size**3 / (time.perf_counter() - began)
+
+
+def print_ceiling(channels: Sequence[Channel], width: int, seconds: float) -> None:
+    """What arithmetic alone would take, beside what the pipelines took."""
+    work = Work(width)
+    window_s = 15.0
+    spoken = [item for channel in channels for item in channel.truth]
+    speech_s = sum(item.end_ms - item.start_ms for item in spoken) / 1000
+    tokens = 1.3 * sum(len(item.text) for item in spoken)  # per character, as the model writes
+    windows = speech_s / window_s
+    need = windows * (work.encoding(window_s) + work.decoding(window_s, tokens / windows))
+    speed = matrix_speed()
+    print(
+        f"ceiling: {speech_s / seconds:.2f} s of speech per second of call need "
+        f"{need / seconds / 1e9:.2f} G multiply-adds; at the {speed / 1e9:.0f} G/s of a float32 "
+        f"matrix product here that is RTF {need / seconds / speed:.3f} "
+        f"(int8 may be up to four times faster)"
+    )
 
 
 def main() -> None:
@@ -201,6 +265,9 @@ def main() -> None:
         ratio = np.median([a / b for a, b in zip(times["(a) stock"], times[name], strict=True)])
         rtf = np.median(times[name]) / seconds
         print(f"{name:14}{ratio:>13.2f}x{rtf:>9.3f}{cer:>9.1%}{kept:>9.1%}")
+    moment = Span(0, 1000)
+    first = recogniser.encode_segment(Segment(channels[0].audio, 0, moment, moment))
+    print_ceiling(channels, first.states.shape[1], seconds)
 
 
 if __name__ == "__main__":

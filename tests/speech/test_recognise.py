@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rapidfuzz import fuzz
 
 from callaudit.audio.decode import read_recording
 from callaudit.audio.samples import Audio
@@ -13,7 +15,8 @@ from callaudit.calls import Span
 from callaudit.errors import ModelUnavailable
 from callaudit.settings import load_settings
 from callaudit.speech.models import ModelFiles, find_model
-from callaudit.speech.recognise import PROMPT, DecodingOptions, Recogniser, Segment, simplify
+from callaudit.speech.packs import Segment
+from callaudit.speech.recognise import PROMPT, DecodingOptions, Recogniser, simplify
 from callaudit.speech.voice import find_voice
 
 CALLS = Path(__file__).parents[2] / "samples" / "calls"
@@ -54,10 +57,31 @@ def test_every_utterance_gets_text_and_word_times(
 def test_what_shares_a_batch_does_not_change_what_is_heard(
     recogniser: Recogniser, segments: list[Segment]
 ) -> None:
-    together = {index: hypothesis.text for index, hypothesis, _ in recogniser.recognise(segments)}
-    for index, segment in enumerate(segments):
-        [(_, alone, _)] = recogniser.recognise([segment])
-        assert alone.text == together[index]
+    other = read_recording(CALLS / "curt-hold.wav")
+    beside = [Segment(other, 1, voice, voice) for voice in find_voice(other, 1)]
+    by_itself = {index: hypothesis.text for index, hypothesis, _ in recogniser.recognise(segments)}
+    together = {
+        index: hypothesis.text
+        for index, hypothesis, _ in recogniser.recognise([*segments, *beside])
+        if index < len(segments)
+    }
+    assert together == by_itself
+
+
+@pytest.mark.whisper
+def test_text_stays_with_the_utterance_that_it_was_said_in(
+    recogniser: Recogniser, segments: list[Segment]
+) -> None:
+    expected = json.loads((CALLS / "good-repair.expected.json").read_text(encoding="utf-8"))
+    said = [one for one in expected["utterances"] if one["role"] == "agent"]
+    for index, hypothesis, _ in recogniser.recognise(segments):
+        voice = segments[index].voice
+        truth = "".join(
+            one["text"]
+            for one in said
+            if voice.overlap_ms(Span(one["start_ms"], one["end_ms"])) > 200
+        )
+        assert fuzz.ratio(truth, hypothesis.text) > 70, (truth, hypothesis.text)
 
 
 @pytest.mark.whisper
@@ -71,7 +95,7 @@ def test_a_phrase_that_was_said_fits_better_than_one_that_was_not(
     assert "".join(piece.text for piece in said) == "谢谢您的来电，祝您生活愉快，再见！"
 
     def mean(pieces: tuple) -> float:  # type: ignore[type-arg]
-        return sum(p.log_probability for p in pieces) / sum(p.tokens for p in pieces)
+        return sum(p.log_probability for p in pieces) / sum(len(p.tokens) for p in pieces)
 
     assert mean(said) > mean(other) + 1
 

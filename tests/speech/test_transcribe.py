@@ -24,10 +24,11 @@ from callaudit.phrases.matcher import Matcher
 from callaudit.rulebook import load_rulebook
 from callaudit.speech import kept, transcribe
 from callaudit.speech.confirm import Weights
-from callaudit.speech.recognise import DecodingOptions, Encoded, Hypothesis, Recogniser, Segment
+from callaudit.speech.packs import Segment
+from callaudit.speech.recognise import DecodingOptions, Encoded, Hypothesis, Recogniser
 from callaudit.speech.transcribe import Listener, Prepared, prepare
 
-NOTHING = Encoded(np.zeros((1, 1), np.float32), 1)
+NOTHING = Encoded(np.zeros((1, 1), np.float32))
 
 
 class ScriptedRecogniser:
