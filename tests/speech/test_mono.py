@@ -22,12 +22,13 @@ from callaudit.calls import CallMetadata, ModelInfo, Role, Span, Transcript
 from callaudit.phrases.matcher import Matcher
 from callaudit.rulebook import load_rulebook
 from callaudit.speech.mono import mix_down, shares_a_line
-from callaudit.speech.recognise import DecodingOptions, Encoded, Hypothesis, Recogniser, Segment
+from callaudit.speech.packs import Segment
+from callaudit.speech.recognise import DecodingOptions, Encoded, Hypothesis, Recogniser
 from callaudit.speech.transcribe import Listener, prepare
 from callaudit.speech.voiceprints import load_voiceprints
 
 CALLS = Path(__file__).parents[2] / "samples" / "calls"
-NOTHING = Encoded(np.zeros((1, 1), np.float32), 1)
+NOTHING = Encoded(np.zeros((1, 1), np.float32))
 
 
 class TruthfulRecogniser:
