@@ -16,7 +16,7 @@ from callaudit.speech.recognise import Encoded
 def some_output(count: int) -> list[Encoded]:
     """Of utterances of different lengths; parts of larger arrays, as the recogniser yields them."""
     whole = np.random.default_rng(5).normal(size=(count, 40, 16)).astype(np.float32)
-    return [Encoded(whole[number][: 3 + number], 2) for number in range(count)]
+    return [Encoded(whole[number][: 3 + number]) for number in range(count)]
 
 
 @pytest.mark.parametrize("room", [0, 1500, 1 << 20])
