@@ -84,6 +84,11 @@ class Variant:
     inside: bool = False
     exact: bool = False
 
+    @property
+    def is_bound(self) -> bool:
+        """Whether it counts in some places of an utterance only."""
+        return self.whole_utterance or self.before_break or self.inside
+
 
 @dataclass(frozen=True, slots=True)
 class Exceptions:

@@ -294,7 +294,8 @@ class _Alignments:
         # What ends where it begins was dropped altogether.
         alive = np.flatnonzero((similarities >= floor) & (columns > 0))
         places = (self.spots.starts + columns) // _CHUNK
-        best = alive[_best(phrases[alive], places[alive], margins[alive])]
+        groups = self.book.groups[self.spots.variants]
+        best = alive[_best(groups[alive], places[alive], margins[alive])]
         return [
             Sounding(self, *figures)
             for figures in zip(
@@ -454,14 +455,14 @@ def _spoken(path: Sequence[tuple[Node, int | None]], text: str, start: int) -> s
 
 
 def _best(
-    phrases: NDArray[np.int64], places: NDArray[np.int64], margins: NDArray[np.float64]
+    groups: NDArray[np.int64], places: NDArray[np.int64], margins: NDArray[np.float64]
 ) -> NDArray[np.int64]:
-    """Index of the largest margin for each pair of phrase and place."""
+    """Index of the largest margin for each pair of group and place."""
     import numpy as np
 
-    order = np.lexsort((-margins, places, phrases))
+    order = np.lexsort((-margins, places, groups))
     first = np.ones(len(order), dtype=bool)
-    first[1:] = (np.diff(phrases[order]) != 0) | (np.diff(places[order]) != 0)
+    first[1:] = (np.diff(groups[order]) != 0) | (np.diff(places[order]) != 0)
     return order[first]
 
 

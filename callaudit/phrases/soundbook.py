@@ -29,7 +29,10 @@ class Soundbook:
 
     Attributes:
         phrases: Phrase of each variant.
-        accepts: Similarity to be certain, float64 [phrases, LENGTHS + 1].
+        groups: Group of each variant, of which the best at a place is looked at: its phrase, and
+            apart from others the wordings that count in some places of an utterance only.
+        accepts: Similarity to be certain, at most 1 where sound alone never decides; float64
+            [phrases, LENGTHS + 1].
         sizes, node_firsts: Nodes of each variant, and the first of them.
         longest: Most columns of each variant.
         needed: Seeds that a spot of each variant must have.
@@ -47,6 +50,7 @@ class Soundbook:
     """
 
     phrases: NDArray[np.int64]
+    groups: NDArray[np.int64]
     accepts: NDArray[np.float64]
     sizes: NDArray[np.int64]
     node_firsts: NDArray[np.int64]
@@ -92,8 +96,17 @@ class Soundbook:
         sound_classes[0] = 0
         return cls(
             phrases=integers([variant.phrase for variant in variants]),
+            groups=integers(
+                [
+                    2 * one.phrase + phrases[one.phrase].variants[one.variant].is_bound
+                    for one in variants
+                ]
+            ),
             accepts=np.array(
-                [[phrase.thresholds(n).accept for n in range(LENGTHS + 1)] for phrase in phrases]
+                [
+                    [min(1.0, phrase.thresholds(n).accept) for n in range(LENGTHS + 1)]
+                    for phrase in phrases
+                ]
             ),
             sizes=sizes,
             node_firsts=np.cumsum(sizes) - sizes,

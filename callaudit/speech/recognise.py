@@ -304,14 +304,6 @@ class Recogniser:
             return hypothesis
         return replace(hypothesis, text="", words=(), dropped=reason, heard=text)
 
-    def encode_segment(self, segment: Segment) -> Encoded:
-        """Encoder output of one segment by itself."""
-        pack = Pack((0,), (segment,))
-        encoded = self._engine.encode(
-            [self._engine.spectrum(pack.samples)], self._window_frames(pack)
-        )
-        return Encoded(_own_states(encoded[0], pack.spans[0]))
-
     def score_texts(self, encoded: Encoded, texts: Sequence[str]) -> list[tuple[Piece, ...]]:
         """How well texts fit the sound of one utterance, by forced decoding.
 

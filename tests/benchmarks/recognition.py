@@ -266,8 +266,8 @@ def main() -> None:
         rtf = np.median(times[name]) / seconds
         print(f"{name:14}{ratio:>13.2f}x{rtf:>9.3f}{cer:>9.1%}{kept:>9.1%}")
     moment = Span(0, 1000)
-    first = recogniser.encode_segment(Segment(channels[0].audio, 0, moment, moment))
-    print_ceiling(channels, first.states.shape[1], seconds)
+    [(_, _, encoded)] = recogniser.recognise([Segment(channels[0].audio, 0, moment, moment)])
+    print_ceiling(channels, encoded.states.shape[1], seconds)
 
 
 if __name__ == "__main__":

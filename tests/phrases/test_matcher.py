@@ -257,6 +257,12 @@ phrases = st.sampled_from(
 )
 
 
+def test_a_wording_for_whole_utterances_does_not_hide_one_for_any_place(matcher: Matcher) -> None:
+    # 听懂了吗 counts as a whole utterance only; what was misheard is 你听懂了吗
+    (hit,) = of(said(matcher, "师傅你停懂了骂"), "curt-understood")
+    assert (hit.variant, hit.method, hit.certain) == ("你听懂了吗", "phonetic", False)
+
+
 @given(before=sentences, phrase=phrases, after=sentences)
 def test_unrelated_words_around_it_do_not_hide_a_phrase(
     matcher: Matcher, before: str, phrase: str, after: str

@@ -88,9 +88,10 @@ def test_text_stays_with_the_utterance_that_it_was_said_in(
 def test_a_phrase_that_was_said_fits_better_than_one_that_was_not(
     recogniser: Recogniser, segments: list[Segment]
 ) -> None:
-    encoded = recogniser.encode_segment(segments[-1])
+    encoded = {index: states for index, _, states in recogniser.recognise(segments)}
     said, other = recogniser.score_texts(
-        encoded, ["谢谢您的来电，祝您生活愉快，再见！", "不能办就是不能办，你有完没完！"]
+        encoded[len(segments) - 1],
+        ["谢谢您的来电，祝您生活愉快，再见！", "不能办就是不能办，你有完没完！"],
     )
     assert "".join(piece.text for piece in said) == "谢谢您的来电，祝您生活愉快，再见！"
 
