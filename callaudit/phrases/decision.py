@@ -25,7 +25,8 @@ class Decision:
 def decide(phrase: Phrase, sounding: Sounding, score: float | None) -> Decision | None:
     """Weighs an alignment and, if there is one, an acoustic score.
 
-    A certain hit may have few syllables for which plainly another one was heard: one in six. What
+    A certain hit may have few syllables for which plainly another one was heard: one in six. If
+    then the sound clearly speaks for those, it is a look-alike that a person has to hear. What
     is uncertain may have more, unless it would be an accusation. What lacks a syllable of a short
     wording altogether is something else that was said, not the wording misheard. Every part between
     gaps has to be heard, because a gap lets a short part find a place anywhere.
@@ -39,11 +40,11 @@ def decide(phrase: Phrase, sounding: Sounding, score: float | None) -> Decision 
     whole = account.missing <= sounding.weight / 8
     if len(account.parts) > 1 and any(part < _needed(weight) for part, weight in account.parts):
         return None
+    refuted = score is not None and score < limits.acoustic / 2
     if sounding.similarity >= limits.accept and account.others <= strict:
-        return Decision("phonetic", True, limits.accept)
+        return Decision("phonetic", not refuted, limits.accept)
     if score is not None and score >= limits.acoustic:
         return Decision("acoustic", True, limits.acoustic)
-    refuted = score is not None and score < limits.acoustic / 2
     near = sounding.similarity >= limits.uncertain and account.others <= lenient
     if near and whole and not refuted:
         return Decision("phonetic", False, min(1.0, limits.accept))

@@ -15,6 +15,7 @@ class Candidate:
         wording: What would have been said (slots and gaps left out).
         start_char, end_char: The characters heard in its place, in the utterance's text.
         similarity: Phonetic, 0–1.
+        certain: The phonetic search is certain already: the sound can only cast doubt on it.
     """
 
     phrase: str
@@ -26,6 +27,7 @@ class Candidate:
     start_ms: int
     end_ms: int
     similarity: float
+    certain: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,7 @@ class Search:
         self._by_role: dict[Role, list[bool]] = {}
         self.open: list[_Place] = []
         self.doubtful: list[_Place] = []
+        self.sounded: list[_Place] = []
         self.scores: dict[tuple[str, int], list[AcousticScore]] = {}
         for score in acoustic:
             self.scores.setdefault((score.phrase, score.utterance), []).append(score)
@@ -167,8 +168,10 @@ class Search:
         if decision is None:
             self.open.append(place)
         else:
-            if not decision.certain and score is None:
+            if score is None and not decision.certain:
                 self.doubtful.append(place)
+            elif score is None and sounding.similarity < 1:
+                self.sounded.append(place)
             self.taken[id(place.stream), sounding.phrase].append(place.span)
             self.hits.append(self._decided_hit(place, decision, score))
 
@@ -279,6 +282,7 @@ class Search:
     def _candidates(self, places: Iterable[_Place]) -> tuple[Candidate, ...]:
         """What the sound could decide, best first."""
         found = [self._candidate(place) for place in places]
+        found += [replace(self._candidate(place), certain=True) for place in self.sounded]
         return tuple(sorted(found, key=lambda one: (-one.similarity, one.start_ms, one.phrase)))
 
     def _candidate(self, place: _Place) -> Candidate:

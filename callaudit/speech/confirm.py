@@ -101,15 +101,16 @@ def _mean_inside(pieces: Sequence[Piece], start: int, end: int) -> float:
 def worth_confirming(matches: Matches) -> tuple[Candidate, ...]:
     """The candidates whose score can change a hit.
 
-    What the phonetic search leaves open is always compared with the sound; so are, for phrases that
-    were not found at all, the few nearest things said.
+    What the phonetic search leaves open is always compared with the sound, and so is what it finds
+    although some syllables differ; for phrases that were not found at all, the few nearest things
+    said are.
     """
     settled = {hit.phrase for hit in matches.hits if hit.certain}
     open_hits = {(hit.phrase, hit.start_ms) for hit in matches.hits if not hit.certain}
     chosen = []
     tried: Counter[str] = Counter()
     for candidate in matches.candidates:  # best first
-        if (candidate.phrase, candidate.start_ms) in open_hits:
+        if candidate.certain or (candidate.phrase, candidate.start_ms) in open_hits:
             chosen.append(candidate)
         elif candidate.phrase not in settled and candidate.similarity >= _LEAST_SIMILARITY:
             tried[candidate.phrase] += 1

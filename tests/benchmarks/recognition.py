@@ -24,7 +24,7 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 from callaudit.audio.decode import read_recording
 from callaudit.audio.samples import Audio
-from callaudit.calls import CallMetadata, Span
+from callaudit.calls import CallMetadata, Span, merge_spans
 from callaudit.settings import load_settings
 from callaudit.speech.models import find_model
 from callaudit.speech.packs import Segment
@@ -32,6 +32,8 @@ from callaudit.speech.recognise import PROMPT, Recogniser
 from callaudit.speech.transcribe import prepare
 from tests.benchmarks.accuracy_measures import error_rates
 
+_NEAR_MS = 300
+_ONE_UTTERANCE_MS = 600
 CALLS = Path(__file__).parents[2] / "samples" / "calls"
 
 
@@ -225,6 +227,24 @@ def print_ceiling(channels: Sequence[Channel], width: int, seconds: float) -> No
     )
 
 
+def borders_found(channels: Sequence[Channel], heard: Heard) -> float:
+    """Share of the truth's borders that lie within 300 ms of a border that was found.
+
+    Stretches of truth less than 600 ms apart are one utterance (see `VoiceOptions`).
+    """
+    near = total = 0
+    for channel, texts in zip(channels, heard, strict=True):
+        joined = merge_spans(
+            (Span(item.start_ms, item.end_ms) for item in channel.truth), _ONE_UTTERANCE_MS
+        )
+        for side in ("start_ms", "end_ms"):
+            found = [getattr(item, side) for item in texts]
+            for span in joined:
+                total += 1
+                near += any(abs(time - getattr(span, side)) <= _NEAR_MS for time in found)
+    return near / max(1, total)
+
+
 def main() -> None:
     """Runs the comparison and prints one table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -259,12 +279,13 @@ def main() -> None:
             results[name] = run()
             times[name].append(time.perf_counter() - began)
     print(f"{seconds / 60:.1f} min of two-channel calls, {arguments.threads} threads, {files.name}")
-    print(f"{'':14}{'times faster':>14}{'RTF':>9}{'CER':>9}{'kept':>9}")
+    print(f"{'':14}{'times faster':>14}{'RTF':>9}{'CER':>9}{'kept':>9}{'borders':>9}")
     for name in runs:
         cer, kept = accuracy(channels, results[name])
         ratio = np.median([a / b for a, b in zip(times["(a) stock"], times[name], strict=True)])
         rtf = np.median(times[name]) / seconds
-        print(f"{name:14}{ratio:>13.2f}x{rtf:>9.3f}{cer:>9.1%}{kept:>9.1%}")
+        near = borders_found(channels, results[name])
+        print(f"{name:14}{ratio:>13.2f}x{rtf:>9.3f}{cer:>9.1%}{kept:>9.1%}{near:>9.1%}")
     moment = Span(0, 1000)
     [(_, _, encoded)] = recogniser.recognise([Segment(channels[0].audio, 0, moment, moment)])
     print_ceiling(channels, encoded.states.shape[1], seconds)

@@ -212,6 +212,19 @@ def test_the_sound_decides_what_phonetics_leave_open(
     assert all(hit.certain and hit.score == value for hit in hits)
 
 
+@pytest.mark.parametrize(("value", "certain"), [(0.9, True), (0.05, False)])
+def test_the_sound_casts_doubt_on_a_look_alike(
+    matcher: Matcher, value: float, certain: bool
+) -> None:
+    utterance = say("好的，超出宝秋期了", Role.AGENT)
+    first = matcher.find([utterance], candidates=True)
+    (one,) = [one for one in first.candidates if one.phrase == "repair-out-of-scope"]
+    assert one.certain
+    score = AcousticScore(one.phrase, one.wording, one.utterance, one.start_ms, one.end_ms, value)
+    (hit,) = of(matcher.find([utterance], [score]), "repair-out-of-scope")
+    assert (hit.method, hit.certain) == ("phonetic", certain)
+
+
 def test_candidates_say_what_would_replace_what(matcher: Matcher) -> None:
     utterance = say("好的，请问还有什么校邦业", Role.AGENT)
     for candidate in matcher.find([utterance], candidates=True).candidates:
