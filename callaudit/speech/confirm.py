@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _LEAST_LOG_PROBABILITY = -20.0
 _BATCH = 12
-_LEAST_SIMILARITY = 0.75  # below it, hardly one candidate in thirty was said
+_LEAST_SIMILARITY = 0.82  # below it, sound never made up for it in the calibration set
 _TRIES = 2
 
 

@@ -1,6 +1,7 @@
 """Speed and accuracy of recognition beside faster-whisper's own two pipelines, in one run.
 
     python -m tests.benchmarks.recognition [--minutes 10] [--threads 2] [--rounds 1]
+    python -m tests.benchmarks.recognition --confirmation
 
 The synthetic sample calls are repeated until there are ten minutes of two channels each. All three
 use the same model, precision and threads and are run in turn; ratios are to (a), stock
@@ -25,11 +26,14 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 from callaudit.audio.decode import read_recording
 from callaudit.audio.samples import Audio
 from callaudit.calls import CallMetadata, Span, merge_spans
+from callaudit.phrases.matcher import Matcher
+from callaudit.rulebook import load_rulebook
 from callaudit.settings import load_settings
 from callaudit.speech.models import find_model
 from callaudit.speech.packs import Segment
 from callaudit.speech.recognise import PROMPT, Recogniser
-from callaudit.speech.transcribe import prepare
+from callaudit.speech.transcribe import Listener, prepare
+from callaudit.speech.weights import load_weights
 from tests.benchmarks.accuracy_measures import error_rates
 
 _NEAR_MS = 300
@@ -227,6 +231,21 @@ def print_ceiling(channels: Sequence[Channel], width: int, seconds: float) -> No
     )
 
 
+def print_confirmation(recogniser: Recogniser, channels: Sequence[Channel]) -> None:
+    """What comparing phrases with the sound adds to hearing the same calls."""
+    settings = load_settings()
+    weights = load_weights(recogniser.info.sha256, settings.cache)
+    matcher = Matcher(load_rulebook(settings.rulebook).phrasebook)
+    calls = [prepare(channel.audio, CallMetadata()) for channel in channels[::2]]
+    seconds = []
+    for own in (None, weights):
+        began = time.perf_counter()
+        transcripts = Listener(recogniser, matcher, own).transcribe(calls)
+        seconds.append(time.perf_counter() - began)
+    scores = sum(len(transcript.acoustic) for transcript in transcripts)
+    print(f"confirming {scores} candidates adds {seconds[1] / seconds[0] - 1:.0%} to recognition")
+
+
 def borders_found(channels: Sequence[Channel], heard: Heard) -> float:
     """Share of the truth's borders that lie within 300 ms of a border that was found.
 
@@ -252,11 +271,17 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--calls", type=Path, default=CALLS)
+    parser.add_argument(
+        "--confirmation", action="store_true", help="only what confirming phrases adds"
+    )
     arguments = parser.parse_args()
 
     settings = load_settings()
     files = find_model(settings.model, settings.cache)
     recogniser = Recogniser(files, threads=arguments.threads)
+    if arguments.confirmation:
+        print_confirmation(recogniser, load_channels(arguments.calls))
+        return
     model = WhisperModel(
         str(files.folder),
         device="cpu",
