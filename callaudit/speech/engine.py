@@ -1,6 +1,6 @@
 """Whisper as CTranslate2 runs it: spectra, encoder, decoder, alignment. Knows nothing of calls.
 
-The encoder sees the sound plus a few seconds of true silence instead of 30 s. Whisper was trained
+The encoder sees the sound plus some true silence instead of 30 s. Whisper was trained
 on windows padded with silence, so the padding is the spectrogram's floor, as its own front end
 pads.
 """

@@ -54,7 +54,7 @@ _NO_REPEAT = 5  # tokens in a row that a decoder that was stuck may not write tw
 _LANGUAGE_MS = 2000  # the language of a shorter utterance cannot be told
 _DOUBTFUL = -1.0  # mean log probability (Whisper paper, section 4.5)
 _NO_SPEECH = 0.6
-_TAIL = 25  # encoder positions of silence after an utterance, half a second
+_TAIL = 25  # encoder positions after an utterance: the gap, and what pads the next one
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,23 @@ from callaudit.speech.transcribe import prepare
 CALLS = Path(__file__).parents[2] / "samples" / "calls"
 
 
-@pytest.mark.parametrize("name", ["dead-air", "good-hold", "hard-of-hearing-slow", "too-fast"])
+NOT_CUT = pytest.mark.xfail(
+    strict=True, reason="some of the agent's utterances still run into what leaks in"
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dead-air",
+        "good-hold",
+        "hard-of-hearing-slow",
+        "too-fast",
+        pytest.param("music-hold", marks=NOT_CUT),
+        pytest.param("shouting", marks=NOT_CUT),
+        pytest.param("blame-shift", marks=NOT_CUT),
+    ],
+)
 def test_an_utterance_holds_one_side_even_when_the_answer_comes_at_once(name: str) -> None:
     [path] = [one for one in CALLS.glob(f"{name}.*") if one.suffix != ".json"]
     expected = json.loads((CALLS / f"{name}.expected.json").read_text(encoding="utf-8"))
