@@ -94,7 +94,7 @@ class Matcher:
             Per phrase, hits that do not overlap.
         """
         search = self._search_exactly(utterances, acoustic)
-        search.phonetic(self.phonetic)
+        search.phonetic(self.phonetic, candidates)
         return search.matches(candidates)
 
     def exact(self, utterances: Sequence[Utterance]) -> tuple[PhraseHit, ...]:

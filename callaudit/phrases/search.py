@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _CONTEXT = 24
 """Characters around a hit in which its exceptions are looked for."""
 _SETTLED_LENGTH = 3
+_SOUGHT = 0.8
+"""Similarity from which a missing duty is worth comparing with the sound."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class Search:
         self.taken: dict[tuple[int, int], list[tuple[int, int]]] = {}
         self._by_role: dict[Role, list[bool]] = {}
         self.open: list[_Place] = []
+        self.sought: list[_Place] = []
         self.doubtful: list[_Place] = []
         self.sounded: list[_Place] = []
         self.scores: dict[tuple[str, int], list[AcousticScore]] = {}
@@ -115,10 +118,39 @@ class Search:
 
     # --- phonetic ---------------------------------------------------------------------------
 
-    def phonetic(self, index: PhoneticIndex) -> None:
-        """Adds what was misheard, and notes what came near."""
+    def phonetic(self, index: PhoneticIndex, candidates: bool) -> None:
+        """Adds what was misheard, and notes what came near.
+
+        A duty that is missing then is looked for once more, in everything that was said: the sound
+        may yet confirm what is too unlike for the quick search. That is only done where there is
+        somebody to ask (``candidates``), or where the answer is known.
+        """
         for place in self._sound_out(index.search):
             self._consider(place)
+        if not candidates and not self.scores:
+            return
+        scored = {phrase for phrase, _ in self.scores}
+        found = {hit.phrase for hit in self.hits}
+        missing = frozenset(
+            phrase.id
+            for phrase in self.phrases
+            if phrase.is_duty
+            and phrase.id not in found
+            and phrase.strictness != "exact"
+            and (candidates or phrase.id in scored)
+        )
+        known = {self._where(place) for place in self.open}
+        for place in self._nearest(index, missing, _SOUGHT):
+            if self._where(place) in known:
+                continue
+            if self.scores and self._score(place) is not None:
+                self._consider(place)
+            else:
+                self.sought.append(place)
+
+    @staticmethod
+    def _where(place: _Place) -> tuple[int, int, tuple[int, int]]:
+        return id(place.stream), place.sounding.phrase, place.span
 
     def _sound_out(self, search: Callable[[Speech], list[Sounding]]) -> Iterator[_Place]:
         """Searches all streams at once, and says of each sounding in which it lies."""
@@ -253,17 +285,27 @@ class Search:
         self, index: PhoneticIndex, phrases: frozenset[str], floor: float
     ) -> tuple[PhraseHit, ...]:
         """See `callaudit.phrases.matcher.Matcher.nearest`."""
+        return tuple(
+            self._near_hit(place)
+            for place in self._nearest(index, phrases, floor)
+            if self._free(place)
+        )
+
+    def _nearest(
+        self, index: PhoneticIndex, phrases: frozenset[str], floor: float
+    ) -> Iterator[_Place]:
+        """Where phrases come nearest, in everything that was said; best first."""
         import numpy as np
 
+        if not phrases:
+            return iter(())
         chosen = np.array([phrase.id in phrases for phrase in self.phrases])
 
         def search(speech: Speech) -> list[Sounding]:
             wanted = replace(speech, wanted=speech.wanted & chosen)
             return index.nearest(wanted, floor)
 
-        return tuple(
-            self._near_hit(place) for place in self._sound_out(search) if self._free(place)
-        )
+        return self._sound_out(search)
 
     def _near_hit(self, place: _Place) -> PhraseHit:
         """What came near, with what it lacks to count."""
@@ -302,7 +344,7 @@ class Search:
 
     def _undecided(self) -> Iterator[_Place]:
         yield from self.doubtful
-        for place in self.open:
+        for place in (*self.open, *self.sought):
             if self._free(place):
                 yield place
 

@@ -102,7 +102,7 @@ def measure_set(
         candidates = [
             candidate
             for candidate in worth_confirming(matcher.find([one.utterance], candidates=True))
-            if candidate.phrase in labelled.labelled - one.label.arguable and not candidate.certain
+            if candidate.phrase in labelled.labelled - one.label.arguable
         ]
         fits = measure(recogniser, one.encoded, text, candidates)
         measured += [

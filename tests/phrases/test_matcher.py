@@ -225,6 +225,51 @@ def test_the_sound_casts_doubt_on_a_look_alike(
     assert (hit.method, hit.certain) == ("phonetic", certain)
 
 
+def scored(matcher: Matcher, utterance: Utterance, phrase: str, value: float) -> Matches:
+    """What is found when the sound gives every candidate of a phrase this score."""
+    candidates = matcher.find([utterance], candidates=True).candidates
+    scores = [
+        AcousticScore(one.phrase, one.wording, one.utterance, one.start_ms, one.end_ms, value)
+        for one in candidates
+        if one.phrase == phrase
+    ]
+    assert scores
+    return matcher.find([utterance], scores)
+
+
+@pytest.mark.parametrize(("value", "found"), [(0.9, True), (0.3, False)])
+def test_a_missing_duty_is_looked_for_in_everything_that_was_said(
+    matcher: Matcher, value: float, found: bool
+) -> None:
+    # Heard for 对不起 and 再给您解释: too little in common for the quick search to begin with.
+    for heard, phrase in (("北部岐，我去问清楚", "apology"), ("让我在北京解释一下", "re-explain")):
+        utterance = say(heard, Role.AGENT)
+        assert not of(matcher.find([utterance]), phrase)
+        assert not of(matcher.find([utterance], candidates=True), phrase)
+        hits = of(scored(matcher, utterance, phrase, value), phrase)
+        assert [hit.method for hit in hits if hit.certain] == (["acoustic"] if found else [])
+
+
+def test_candidates_do_not_change_what_is_found(matcher: Matcher) -> None:
+    for heard in ("北部岐，我去问清楚", "请问还有什么校邦业", "您好，请稍等，马上给您查"):
+        utterance = say(heard, Role.AGENT)
+        asked = matcher.find([utterance], candidates=True)
+        assert asked.hits == matcher.find([utterance]).hits
+
+
+def test_the_sound_speaks_for_a_part_that_was_misheard(matcher: Matcher) -> None:
+    utterance = say("工作人员会在二十四早时内移民联系", Role.AGENT)
+    assert not of(matcher.find([utterance]), "promise-reply")
+    hits = of(scored(matcher, utterance, "promise-reply", 0.9), "promise-reply")
+    assert [(hit.method, hit.certain) for hit in hits] == [("acoustic", True)]
+
+
+def test_the_sound_does_not_make_up_for_a_syllable_that_is_missing(matcher: Matcher) -> None:
+    utterance = say("再说一遍也没用", Role.AGENT)  # 我再说一遍 would explain something again
+    hits = of(scored(matcher, utterance, "re-explain", 0.9), "re-explain")
+    assert [hit.certain for hit in hits] == [False]
+
+
 def test_candidates_say_what_would_replace_what(matcher: Matcher) -> None:
     utterance = say("好的，请问还有什么校邦业", Role.AGENT)
     for candidate in matcher.find([utterance], candidates=True).candidates:
