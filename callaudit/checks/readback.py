@@ -30,6 +30,7 @@ _NAME = re.compile(
     "(?=[，。、！,.!\\s]|$)"
 )
 _JOIN_MS = 8000
+_ECHO_MS, _ECHO_SHARE = 60_000, 0.8
 
 Kind = Literal["phone", "address", "name"]
 _KIND_NAMES: dict[Kind, str] = {"phone": "电话号码", "address": "地址", "name": "姓名"}
@@ -63,7 +64,7 @@ class Readback(Check):
     或在 confirm_turns 个话轮内请客户确认（confirm）。数字不论怎样读、怎样写，都按数字比较。
     合格：每样至少重复一部分（号码达到 min_share），或请客户确认。
     不合格：有一样完全没有重复，也没有请客户确认；依据是客户的原话和坐席之后的话。
-    不适用：客户没有说这些内容，或说完后坐席没有机会再说话。
+    不适用：客户没有说这些内容，或只是复述坐席刚报的号码、地址，或说完后坐席没有机会再说话。
     待复核：客户的话或坐席之后的话没有听清。
 
     YAML 示例：
@@ -79,7 +80,7 @@ class Readback(Check):
 
     @override
     def examine(self, case: Case) -> Finding:
-        given = _given(case, self.min_digits)
+        given = [item for item in _given(case, self.min_digits) if not _echoed(case, item)]
         if not given and not case.customer_heard:
             return uncertain("没有听到客户的声音，不能确定客户有没有说电话号码、地址")
         if not given:
@@ -181,6 +182,19 @@ def _given(case: Case, min_digits: int) -> list[_Given]:
         pieces += [(utterance, run.digits) for run in runs]
     numbers += _number(pieces, min_digits)
     return (numbers + addresses) or names[:1]
+
+
+def _echoed(case: Case, item: _Given) -> bool:
+    """Whether the customer only repeats what the agent said: then it is the customer who checks."""
+    before = Span(max(0, item.span.start_ms - _ECHO_MS), item.span.start_ms)
+    for utterance in case.call.utterances_of(Role.AGENT, before):
+        if utterance.start_ms >= item.span.start_ms:
+            continue
+        if item.kind == "phone" and _digits_repeated(item, utterance.text, _ECHO_SHARE):
+            return True
+        if item.kind == "address" and set(item.tokens) <= set(_address_parts(utterance.text)):
+            return True
+    return False
 
 
 def phone_given(case: Case, min_digits: int = 7) -> Utterance | None:
