@@ -405,7 +405,7 @@ def _excepted(phrase: Phrase, text: str, start: int, end: int) -> bool:
     first = max(0, start - _CONTEXT)
     if exceptions.not_after:
         before = text[first:start]
-        if any(_pattern(f"(?:{one})$").search(before) for one in exceptions.not_after):
+        if any(_pattern(f"(?:{one})\\Z").search(before) for one in exceptions.not_after):
             return True
     return any(
         match.start() <= start and end <= match.end()

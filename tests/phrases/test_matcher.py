@@ -250,6 +250,14 @@ def test_a_missing_duty_is_looked_for_in_everything_that_was_said(
         assert [hit.method for hit in hits if hit.certain] == (["acoustic"] if found else [])
 
 
+def test_an_exception_does_not_reach_into_the_utterance_before(matcher: Matcher) -> None:
+    # 算的不太清楚 is about a bill; here it is the question before that ended with 算的.
+    texts = ["这个收费是怎么算的", "不太清楚固定的那部分"]
+    utterances = [say(text, Role.CUSTOMER, n, n * 20_000) for n, text in enumerate(texts)]
+    (hit,) = of(matcher.find(utterances), "customer-unclear")
+    assert (hit.utterance, hit.quote) == (1, "不太清楚")
+
+
 def test_candidates_do_not_change_what_is_found(matcher: Matcher) -> None:
     for heard in ("北部岐，我去问清楚", "请问还有什么校邦业", "您好，请稍等，马上给您查"):
         utterance = say(heard, Role.AGENT)
