@@ -40,7 +40,8 @@ _BANNED = (
 )
 _TRIGGER = (2.0, 2.0, 2.0, 0.97, 0.93, 0.9, 0.87, 0.85)
 _HOMOPHONES = (0.99, 0.99)
-_ACOUSTIC, _ACOUSTIC_BANNED = 0.5, 0.8
+_ACOUSTIC, _ACOUSTIC_BANNED, _ACOUSTIC_SHORT = 0.5, 0.8, 0.8
+_SHORT = 4
 
 
 def default_thresholds(
@@ -61,7 +62,10 @@ def default_thresholds(
         accept, uncertain = table[min(int(syllables), len(table) - 1)]
     if homophones and int(syllables) == 2:
         accept, uncertain = _HOMOPHONES
-    return Thresholds(accept, uncertain, _ACOUSTIC_BANNED if banned else _ACOUSTIC)
+    acoustic = _ACOUSTIC_BANNED if banned else _ACOUSTIC
+    if syllables < _SHORT:  # something that sounds like it is found in much that is said
+        acoustic = max(acoustic, _ACOUSTIC_SHORT)
+    return Thresholds(accept, uncertain, acoustic)
 
 
 @dataclass(frozen=True, slots=True)
