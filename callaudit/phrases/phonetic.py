@@ -42,6 +42,8 @@ _PAD = 2
 _SLACK = 2
 _MARGIN = 512
 _CHUNK = 5
+_ROWS = 10_000
+"""Rows that are aligned together: what is more falls out of the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +218,7 @@ class PhoneticIndex:
         self, spots: _Spots, sounds: NDArray[np.int64], speech: Speech, floor: float
     ) -> list[Sounding]:
         found: list[Sounding] = []
-        for group in _alike(spots.widths):
+        for group in _alike(spots.widths, self.book.sizes[spots.variants]):
             found += _Alignments(self, spots[group], sounds, speech).soundings(floor)
         found.sort(key=lambda one: (-one.margin, one.end, one.phrase))
         return found
@@ -466,10 +468,12 @@ def _best(
     return order[first]
 
 
-def _alike(widths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Groups of spots of like width, so that little is padded."""
+def _alike(widths: NDArray[np.int64], sizes: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Groups of spots of like width, so that little is padded, and small enough for the cache."""
     import numpy as np
 
     order = np.argsort(widths, kind="stable")
-    cuts = np.searchsorted(widths[order], [26])
-    return (group for group in np.split(order, cuts) if len(group))
+    for group in np.split(order, np.searchsorted(widths[order], [26])):
+        rows = np.cumsum(sizes[group])
+        cuts = np.searchsorted(rows, np.arange(_ROWS, rows[-1] if len(rows) else 0, _ROWS))
+        yield from (part for part in np.split(group, cuts) if len(part))
