@@ -138,6 +138,9 @@ def measured(label: str, store: Store, task: Rescoring, baseline: float) -> None
     progress, _ = rescore(store, task, note)
     seconds = time.perf_counter() - start
     started, last = marks[0], marks[-1]
+    if last[0] <= started[0]:
+        print(f"{label}：{progress.judged} 通一次报完，量不出速度，请多用些通话")
+        return
     steady = (last[2] - started[2]) / (last[0] - started[0])
     print(
         f"{label}：{progress.judged} 通，{progress.judged / seconds:.0f} 通/秒；"

@@ -150,7 +150,7 @@ def test_a_complaint_that_only_the_sound_gives_away(auditor: Auditor) -> None:
     found = next(one for one in pieces if one.hit and one.hit.phrase == "customer-complaint")
     assert (found.state, quote(found)) == ("said", "几包")
     assert found.syllables == (Syllable("ju", "ji", "near"), Syllable("bao", "bao", "same"))
-    assert found.reason == "读音相似度 0.93；声学得分 0.81，达到 0.50"
+    assert found.reason == "读音相似度 0.93；声学得分 0.81，达到 0.80"
 
 
 def test_any_digit_will_do_for_a_digit(explanation: Explanation) -> None:
@@ -229,12 +229,12 @@ def test_acoustic_scores_against_their_threshold(auditor: Auditor) -> None:
         if one.hit and one.hit.phrase == "closing-offer"
     ]  # fmt: skip
     assert offer.state == "said"
-    assert offer.reason == "读音相似度 0.91；声学得分 0.81，达到 0.50"
+    assert offer.reason == "读音相似度 0.91；声学得分 0.81，达到 0.80"
     refuted = judged(
         auditor, MISHEARD, AcousticScore("closing-offer", "还有什么要", 6, 51_667, 53_333, 0.03)
     )
     [piece] = of_rule(refuted, explained(auditor, refuted), "closing-offer")
-    assert piece.reason.endswith("声学得分 0.03，没有达到 0.50")
+    assert piece.reason.endswith("声学得分 0.03，没有达到 0.80")
 
 
 def test_what_is_masked_is_not_spelled_out() -> None:

@@ -81,7 +81,11 @@ def test_text_stays_with_the_utterance_that_it_was_said_in(
             for one in said
             if voice.overlap_ms(Span(one["start_ms"], one["end_ms"])) > 200
         )
-        assert fuzz.ratio(truth, hypothesis.text) > 70, (truth, hypothesis.text)
+        # How well it is heard differs a little from processor to processor.
+        assert fuzz.ratio(truth, hypothesis.text) > 60, (truth, hypothesis.text)
+        others = [one["text"] for one in said if one["text"] not in truth]
+        nearest = max(fuzz.ratio(text, hypothesis.text) for text in others)
+        assert nearest < fuzz.ratio(truth, hypothesis.text), hypothesis.text
 
 
 @pytest.mark.whisper
