@@ -33,10 +33,10 @@ def decide(phrase: Phrase, sounding: Sounding, score: float | None) -> Decision 
     A certain hit may have few syllables for which plainly another one was heard: one in six. If
     then the sound clearly speaks for those, it is a look-alike that a person has to hear. What
     is uncertain may have more, unless it would be an accusation. What lacks a syllable of a short
-    wording altogether is mostly something else that was said, not the wording misheard (in the
-    calibration set 41 of 43 times): the sound, to which so short a difference is little, does not
-    make it certain. Every part between gaps has to be heard, because a gap lets a short part find a
-    place anywhere; less well where the sound speaks for the whole.
+    wording altogether is mostly something else that was said, not the wording misheard: the sound,
+    to which so short a difference is little, does not make it certain. Every part between gaps has
+    to be heard, because a gap lets a short part find a place anywhere; less well where the sound
+    speaks for the whole.
 
     Returns:
         ``None`` when it is not even worth a person's time.
