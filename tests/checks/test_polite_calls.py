@@ -13,7 +13,7 @@ from callaudit.rulebook import Rulebook
 from callaudit.rulebook.examples import hear
 
 CALLS = YAML(typ="safe").load((Path(__file__).parent / "polite_calls.yaml").read_text("utf-8"))
-ACCUSATIONS = ("no-refusal", "anonymity", "name-check-wording", "readback", "hold-length")
+ACCUSATIONS = ("no-refusal", "anonymity", "name-check-wording", "readback")
 
 
 @pytest.mark.parametrize("call", CALLS, ids=[call["name"] for call in CALLS])

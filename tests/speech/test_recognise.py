@@ -74,6 +74,7 @@ def test_text_stays_with_the_utterance_that_it_was_said_in(
 ) -> None:
     expected = json.loads((CALLS / "good-repair.expected.json").read_text(encoding="utf-8"))
     said = [one for one in expected["utterances"] if one["role"] == "agent"]
+    ratios = []
     for index, hypothesis, _ in recogniser.recognise(segments):
         voice = segments[index].voice
         truth = "".join(
@@ -81,11 +82,12 @@ def test_text_stays_with_the_utterance_that_it_was_said_in(
             for one in said
             if voice.overlap_ms(Span(one["start_ms"], one["end_ms"])) > 200
         )
-        # How well it is heard differs a little from processor to processor.
-        assert fuzz.ratio(truth, hypothesis.text) > 60, (truth, hypothesis.text)
+        # How well one sentence is heard differs a little from processor to processor.
+        ratios.append(fuzz.ratio(truth, hypothesis.text))
+        assert ratios[-1] > 60, (truth, hypothesis.text)
         others = [one["text"] for one in said if one["text"] not in truth]
-        nearest = max(fuzz.ratio(text, hypothesis.text) for text in others)
-        assert nearest < fuzz.ratio(truth, hypothesis.text), hypothesis.text
+        assert ratios[-1] > max(fuzz.ratio(text, hypothesis.text) for text in others)
+    assert sum(ratios) / len(ratios) > 80, ratios
 
 
 @pytest.mark.whisper
