@@ -28,7 +28,10 @@ MAX_UNHEARD_MS = 1500
 """…and no single stretch of voice as long as this may have been lost: a sentence fits into it."""
 
 NEARLY_SAID = 0.88
-"""Similarity from which the nearest thing said may well have been the phrase, misheard."""
+"""Similarity from which the nearest thing said may well have been the phrase, misheard…"""
+NEARLY_SAID_DOUBTFUL = 0.7
+"""…and from which it may in an utterance below `DOUBTFUL_CONFIDENCE`."""
+DOUBTFUL_CONFIDENCE = 0.75
 
 SURE_SIMILARITY = 0.92
 """Phonetic similarity below which words may be others that sound alike (有办法, 没办法)."""
@@ -258,7 +261,7 @@ class Case:
         if hits:
             return Sighting("maybe", max(hits, key=lambda hit: hit.score))
         near = self.nearest(phrases, role, window)
-        if near is not None and near.score >= NEARLY_SAID:
+        if near is not None and near.score >= self.nearly_said(near):
             return Sighting("maybe", near)
         heard = self.heard(role, window)
         if heard is not None and (
@@ -266,6 +269,12 @@ class Case:
         ):
             return Sighting("unheard", heard=heard)
         return Sighting("missing", heard=heard)
+
+    def nearly_said(self, miss: PhraseHit) -> float:
+        """Similarity from which something said may have been a phrase that was not found."""
+        confidence = self.call.utterances[miss.utterance].confidence
+        doubtful = confidence is not None and confidence < DOUBTFUL_CONFIDENCE
+        return NEARLY_SAID_DOUBTFUL if doubtful else NEARLY_SAID
 
     def sure(self, hit: PhraseHit) -> bool:
         """Whether a hit is good enough to base an accusation on.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from callaudit.phrases.model import Phrase
-from callaudit.phrases.phonetic import Sounding
+from callaudit.phrases.phonetic import Account, Sounding
 
 # Similarity that a part between gaps must reach, by its weight in syllables, rounded; a single
 # syllable proves nothing by itself.
@@ -46,12 +47,11 @@ def decide(phrase: Phrase, sounding: Sounding, score: float | None) -> Decision 
     lenient = strict if phrase.banned else int(sounding.weight / 5)
     whole = account.missing <= sounding.weight / 8
     confirmed = score is not None and score >= limits.acoustic
-    if len(account.parts) > 1:
-        needed = _CONFIRMED_PART if confirmed else _PART
-        if any(part < needed[min(int(weight + 0.5), 3)] for part, weight in account.parts):
-            return None
+    heard = _all_parts(account, _PART)
+    if not heard and not (confirmed and _all_parts(account, _CONFIRMED_PART)):
+        return None
     refuted = score is not None and score < limits.acoustic / 2
-    if sounding.similarity >= limits.accept and account.others <= strict:
+    if heard and sounding.similarity >= limits.accept and account.others <= strict:
         return Decision("phonetic", not refuted, limits.accept)
     if confirmed:
         return Decision("acoustic", whole, limits.acoustic)
@@ -59,3 +59,10 @@ def decide(phrase: Phrase, sounding: Sounding, score: float | None) -> Decision 
     if near and whole and not refuted:
         return Decision("phonetic", False, min(1.0, limits.accept))
     return None
+
+
+def _all_parts(account: Account, needed: Sequence[float]) -> bool:
+    """Whether every part between gaps is as similar as its weight asks for."""
+    return len(account.parts) < 2 or all(
+        part >= needed[min(int(weight + 0.5), 3)] for part, weight in account.parts
+    )

@@ -52,6 +52,10 @@ _READINGS = {
     "给": "gei ji", "幺": "yao", "两": "liang", "角": "jiao jue", "嗯": "en",
 }  # fmt: skip
 
+_SPOKEN = {"ni": "nin"}
+"""Syllables of wordings that are spoken otherwise as well: 您 is compared as 你, and may yet be
+misheard as 年 or 林."""
+
 # initial → (place, manner, aspirated)
 _INITIALS: dict[str, tuple[str, str, bool]] = {
     "": ("none", "none", False),
@@ -279,6 +283,10 @@ class SyllableTable:
         for row, one in enumerate(self.syllables):
             for column in range(row + 1):
                 pairs[row, column] = pairs[column, row] = distance(one, self.syllables[column])
+        for written, spoken in _SPOKEN.items():
+            if written in self.ids and spoken in self.ids:
+                row, other = self.ids[written], self.ids[spoken]
+                pairs[row] = np.minimum(pairs[row], pairs[other])
         unknown = self.ids[UNKNOWN]
         table = np.ones((count, len(self.sounds)), dtype=np.float32)
         for sound, readings in enumerate(self.sounds):

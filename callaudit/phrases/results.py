@@ -36,7 +36,8 @@ class Matches:
 
     Attributes:
         hits: By time.
-        near_misses: For duties without a hit, the nearest thing said by whoever should say it.
+        near_misses: For duties, the nearest things said where there is no hit, by whoever should
+            say them.
         candidates: What an acoustic confirmation could decide, best first.
     """
 

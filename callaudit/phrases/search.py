@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _CONTEXT = 24
 """Characters around a hit in which its exceptions are looked for."""
 _SETTLED_LENGTH = 3
+_NEAR = 0.7
+"""Similarity from which something said may have been a duty, misheard beyond proof."""
 _SOUGHT = 0.8
 """Similarity from which a missing duty is worth comparing with the sound."""
 
@@ -349,15 +351,24 @@ class Search:
                 yield place
 
     def _near_misses(self) -> tuple[PhraseHit, ...]:
-        """Of each phrase that should be said and was not found, the nearest thing said."""
+        """Of each duty, the nearest thing said in every utterance in which it was not found.
+
+        Of a phrase that was found nowhere the nearest of all is kept however far it is, to show
+        what was said instead; others only when they may have been the phrase.
+        """
         found = {hit.phrase for hit in self.hits}
-        missing = [phrase.is_duty and phrase.id not in found for phrase in self.phrases]
-        nearest: dict[int, PhraseHit] = {}
+        nearest: dict[tuple[int, int], PhraseHit] = {}
+        known: set[int] = set()
         for place in self.open:  # best first
             number = place.sounding.phrase
-            if missing[number] and self._free(place):
-                nearest[number] = self._sound_hit(place)
-                missing[number] = False
+            phrase = self.phrases[number]
+            far = place.sounding.similarity < _NEAR and (phrase.id in found or number in known)
+            if not phrase.is_duty or far:
+                continue
+            key = number, place.heard.utterance
+            if key not in nearest and self._free(place):
+                nearest[key] = self._sound_hit(place)
+                known.add(number)
         return tuple(hit for _, hit in sorted(nearest.items()))
 
     def matches(self, candidates: bool) -> Matches:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from callaudit.phrases.alignment import NEVER
 from callaudit.phrases.graph import NEGATIONS, PARTICLES, Graph, build_graph
 from callaudit.phrases.model import Phrase
 from callaudit.phrases.phonetics import SyllableTable
+from callaudit.phrases.text import KIN
 
 _INSERT, _INSERT_PARTICLE, _INSERT_NEGATION = 0.55, 0.15, 1.3
+_INSERT_STUTTER = 0.15
 _NEGATION_CHANGED = 0.8
 SETTLED = 1.0
 """Surcharge for characters that are known not to be misheard."""
@@ -56,7 +59,11 @@ _SURCHARGES = dict.fromkeys(NEGATIONS, _NEGATION_CHANGED) | {"\n": NEVER}
 
 def insert_costs(text: str) -> list[float]:
     """What it costs that a character stands inside a wording that does not have it."""
-    return [_INSERTS.get(character, _INSERT) for character in text]
+    costs = [_INSERTS.get(character, _INSERT) for character in text]
+    for place, (one, other) in enumerate(pairwise(text), 1):
+        if one == other and one not in KIN:
+            costs[place] = min(costs[place], _INSERT_STUTTER)
+    return costs
 
 
 def surcharges(text: str) -> list[float]:

@@ -1,9 +1,10 @@
 """Chinese text as it is compared: one form for what means the same, with a way back to the source.
 
 Comparison ignores width, script (traditional/simplified), case, punctuation and spaces, reads
-digit runs alike however they were written (幺零两 / 〇 / 102), and takes 您 for 你, because no
-recogniser can tell them apart. Every character of the comparable text knows its place in the raw
-text, so that whatever is found can be quoted as it was heard.
+digit runs alike however they were written (幺零两 / 〇 / 102), drops the suffix 儿 (大点儿声)
+that one speaker has and another has not, and takes 您 for 你, because no recogniser can tell
+them apart. Every character of the comparable text knows its place in the raw text, so that
+whatever is found can be quoted as it was heard.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from callaudit.phrases.phonetics import UNKNOWN, syllables_of
+
 if TYPE_CHECKING:
     from jieba import Tokenizer
 
@@ -24,6 +27,9 @@ HESITATIONS = frozenset("嗯呃唔嗳")
 
 INTERJECTIONS = frozenset("喂啊哎唉诶欸嘿哦噢喔呀吧嘛吗呢哈") | HESITATIONS
 """What may stand around a phrase that is said to be the whole utterance."""
+
+KIN = frozenset("爷奶妈爸哥姐弟妹叔婶伯舅姑姨婆公宝太")
+"""Doubled they are words (爷爷), not stutters."""
 
 _SAME = {
     "您": "你",
@@ -38,6 +44,8 @@ _SAME = {
 _DIGITS = str.maketrans("零〇一二三四五六七八九幺两", "0012345678912")
 _DIGIT_RUN = re.compile("[0-9零一二三四五六七八九幺]{2,}|[0-9零一二三四五六七八九幺两]{3,}")
 _ONES = re.compile("一+")
+_SUFFIX = re.compile("(?<=[^女婴幼孤少健胎小孩宠男患生])儿(?![子童女媳歌科孙])")
+"""儿 as the suffix of 儿化, and no word of its own."""
 _NUMERALS = {"十": 10, "百": 100, "千": 1000}
 
 
@@ -124,13 +132,17 @@ def normalise(raw: str) -> NormalisedText:
             offsets.extend([index] * len(folded))
         else:
             breaks.append(len(characters))
-    clean = read_digits("".join(characters))
+    text = "".join(characters)
+    for match in reversed(list(_SUFFIX.finditer(text))):
+        del offsets[match.start()]
+        breaks = [place - (place > match.start()) for place in breaks]
+    clean = read_digits(_SUFFIX.sub("", text))
     return NormalisedText(clean, tuple(offsets), frozenset(breaks), raw)
 
 
 def fold(text: str) -> str:
     """The comparable characters of a text, without the way back (for phrasebooks)."""
-    return read_digits("".join(_fold[character] for character in text))
+    return read_digits(_SUFFIX.sub("", "".join(_fold[character] for character in text)))
 
 
 def read_digits(clean: str) -> str:
@@ -165,8 +177,9 @@ def squeeze(clean: str, keep: frozenset[str] = frozenset()) -> list[int]:
     """Positions that remain when hesitations and stutters are left out.
 
     Of a run of the same character (对对对不起) one is kept, two where the doubled character is in
-    ``keep`` (谢谢); of a repeated group of two to four characters (有什么有什么) the last is kept,
-    unless the group is in ``keep``. Digits are never touched.
+    ``keep`` (谢谢), sounds like one that is (些些 may have been 谢谢) or is a word of kinship; of a
+    repeated group of two to four characters (有什么有什么) the last is kept, unless the group is in
+    ``keep``. Digits are never touched.
 
     Args:
         clean: Comparable text.
@@ -182,7 +195,7 @@ def squeeze(clean: str, keep: frozenset[str] = frozenset()) -> list[int]:
             continue
         run = run + 1 if character == previous else 1
         previous = character
-        if run == 1 or character.isdigit() or (run == 2 and character in keep):
+        if run == 1 or character.isdigit() or (run == 2 and _may_double(character, keep)):
             positions.append(index)
         else:
             positions[-1] = index
@@ -194,6 +207,20 @@ def squeeze(clean: str, keep: frozenset[str] = frozenset()) -> list[int]:
         if match.group(1) not in keep:
             dropped.update(range(match.start(), match.end() - len(match.group(1))))
     return [position for index, position in enumerate(positions) if index not in dropped]
+
+
+def _may_double(character: str, keep: frozenset[str]) -> bool:
+    return character in keep or character in KIN or _syllable(character) in _syllables(keep)
+
+
+@cache
+def _syllable(character: str) -> str:
+    return syllables_of(character)[0]
+
+
+@cache
+def _syllables(keep: frozenset[str]) -> frozenset[str]:
+    return frozenset(_syllable(one) for one in keep if len(one) == 1) - {UNKNOWN}
 
 
 _REPEATED = re.compile(r"([^\d\n]{2,4})\1+")

@@ -100,6 +100,19 @@ def test_an_agent_who_was_not_understood_is_never_accused_of_silence(
         }, verdict
 
 
+@pytest.mark.parametrize(("confidence", "outcome"), [(0.9, Outcome.FAIL), (0.6, Outcome.UNCERTAIN)])
+def test_what_may_have_been_the_duty_is_no_failure_where_it_was_heard_badly(
+    rulebook: Rulebook, matcher: Matcher, confidence: float, outcome: Outcome
+) -> None:
+    # A strong accent: 「请问有什么能帮您的」 was heard as 「请问右神问能绑云底」.
+    call = hear("坐席 您好，热电集团，工号027，请问右神问能绑云底。", CallMetadata(), matcher)
+    (utterance,) = call.transcript.utterances
+    heard = replace(utterance, confidence=confidence)
+    call = replace(call, transcript=replace(call.transcript, utterances=(heard,)))
+    verdicts = {verdict.rule: verdict for verdict in rulebook.judge(call)}
+    assert verdicts["opening-greeting"].outcome == outcome
+
+
 lines = st.lists(
     st.tuples(
         st.sampled_from(["坐席", "客户", "坐席?", "客户?"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -135,6 +136,24 @@ def test_a_missing_phrase_leaves_the_nearest_thing_said(matcher: Matcher) -> Non
     near = {hit.phrase: hit for hit in (*matches.near_misses, *matches.hits)}
     assert "还有什么" in near["closing-offer"].quote
     assert near["closing-offer"].score < 1
+
+
+def test_a_duty_found_elsewhere_leaves_the_nearest_thing_said_too(matcher: Matcher) -> None:
+    opening = say("谢谢您的电话，请讲。", Role.AGENT)
+    closing = replace(say("请些您的来贴话再见。", Role.AGENT), id=1, start_ms=60_000, end_ms=62_000)
+    matches = matcher.find([opening, closing])
+    assert [hit.utterance for hit in of(matches, "thanks")] == [0]
+    assert [near.utterance for near in matches.near_misses if near.phrase == "thanks"] == [1]
+
+
+@pytest.mark.parametrize("heard", ["些些年来电话", "些些林的理解"])
+def test_nin_is_misheard_as_it_is_spoken(matcher: Matcher, heard: str) -> None:
+    assert [hit.certain for hit in of(said(matcher, heard), "thanks")][:1] == [True]
+
+
+def test_grandfather_is_no_stutter(matcher: Matcher) -> None:
+    assert not of(said(matcher, "我爷爷没办法下楼交费。"), "blame-no-way")
+    assert of(said(matcher, "我也也没办法！"), "blame-no-way")
 
 
 def test_what_was_heard_exactly_is_not_taken_for_something_else(matcher: Matcher) -> None:

@@ -10,8 +10,8 @@ from callaudit.phrases.text import (
     fold,
     normalise,
     number_value,
-    read_digits,
     repetitions,
+    simplify,
     squeeze,
     word_borders,
 )
@@ -71,8 +71,7 @@ def test_folding_twice_changes_nothing(raw: str) -> None:
 
 @given(chinese, chinese)
 def test_punctuation_between_makes_no_difference(left: str, right: str) -> None:
-    joined = read_digits(fold(left) + fold(right))
-    assert read_digits(fold(f"{left}，{right}")) == joined
+    assert fold(f"{left}，{right}") == fold(left + right)
 
 
 def test_pauses_are_remembered() -> None:
@@ -88,6 +87,9 @@ def test_pauses_are_remembered() -> None:
         ("您您好", "", "您好"),
         ("谢谢您", "谢", "谢谢您"),
         ("谢谢谢谢您", "谢", "谢谢您"),
+        ("些些您", "谢", "些些您"),
+        ("写写写您", "谢", "写写您"),
+        ("我爷爷没办法", "", "我爷爷没办法"),
         ("嗯请问呃有什么", "", "请问有什么"),
         ("有什么有什么可以帮您", "", "有什么可以帮您"),
         ("电话是1212886", "", "电话是1212886"),
@@ -103,6 +105,26 @@ def test_squeezing_keeps_an_increasing_selection(raw: str) -> None:
     places = squeeze(clean)
     assert places == sorted(set(places))
     assert all(0 <= place < len(clean) for place in places)
+
+
+@pytest.mark.parametrize(
+    ("heard", "clean"),
+    [
+        ("大点儿声，我听不清", "大点声我听不清"),
+        ("您在哪儿？等会儿啊", "你在哪等会啊"),
+        ("我女儿在这儿", "我女儿在这"),
+        ("那儿子呢", "那儿子呢"),
+        ("那，儿媳妇呢", "那儿媳妇呢"),
+        ("这儿，那儿。", "这那"),
+        ("大點兒聲", "大点声"),
+    ],
+)
+def test_the_suffix_er_makes_no_difference(heard: str, clean: str) -> None:
+    assert normalise(heard).clean == fold(heard) == clean
+    text = normalise(heard)
+    assert len(text.offsets) == len(text.clean)
+    for character, raw in zip(clean, text.offsets, strict=True):
+        assert simplify(heard[raw]) in (character, "您")
 
 
 def test_repetitions_of_wordings_are_kept() -> None:
