@@ -10,7 +10,16 @@ from functools import cached_property
 from itertools import accumulate
 from typing import Literal, Protocol
 
-from callaudit.calls import CallTimeline, Evidence, PhraseHit, Role, Span, Utterance, merge_spans
+from callaudit.calls import (
+    DOUBTFUL_RELIABILITY,
+    CallTimeline,
+    Evidence,
+    PhraseHit,
+    Role,
+    Span,
+    Utterance,
+    merge_spans,
+)
 from callaudit.checks.conditions import Answer, FactName
 from callaudit.checks.evidence import ROLE_NAMES, shorten
 from callaudit.checks.hold_machine import deduce_holds
@@ -29,9 +38,9 @@ MAX_UNHEARD_MS = 1500
 
 NEARLY_SAID = 0.88
 """Similarity from which the nearest thing said may well have been the phrase, misheard…"""
-NEARLY_SAID_DOUBTFUL = 0.7
-"""…and from which it may in an utterance below `DOUBTFUL_CONFIDENCE`."""
-DOUBTFUL_CONFIDENCE = 0.75
+NEARLY_SAID_DOUBTFUL, NEARLY_SAID_BY_CHANCE = 0.72, 0.78
+"""…and from which it may in an utterance below `DOUBTFUL_RELIABILITY`; the second when it is short
+or lacks a syllable, for which something like it is found in much that is said."""
 
 SURE_SIMILARITY = 0.92
 """Phonetic similarity below which words may be others that sound alike (有办法, 没办法)."""
@@ -42,9 +51,12 @@ _LOOP = re.compile(r"(.{2,8}?)\1{3,}")
 MURMUR_MIN_MS = 700
 """Shorter voice without text is breath or noise, not a turn."""
 
-CLEAR_CONFIDENCE = 0.55
-"""Confidence from which it means something that words are *not* in an utterance. Higher than what
+CLEAR_RELIABILITY = 0.58
+"""Reliability from which it means something that words are *not* in an utterance. Higher than what
 words that *are* in it need: a recogniser loses words sooner than it invents a given phrase."""
+
+FIRM_RELIABILITY = 0.68
+"""Reliability that most words of a window must have before a duty counts as missing there."""
 
 SPARSE_CHARS_PER_SECOND = 1.0
 SPARSE_MIN_MS = 2000
@@ -83,11 +95,20 @@ class Sighting:
             (and the window was heard well); ``unheard`` (missing, but the window was heard badly).
         hit: The best hit for ``said`` and ``maybe``.
         heard: Share of the role's voice in the window that was understood.
+        firm: Whether most of what was understood there is reliable.
     """
 
     state: Literal["said", "maybe", "missing", "unheard"]
     hit: PhraseHit | None = None
     heard: float | None = None
+    firm: bool = True
+
+    @property
+    def how_heard(self) -> str:
+        """Why something that is missing may yet have been said."""
+        if not self.firm:
+            return "听得不准"
+        return f"只听清 {100 * (self.heard or 0):.0f}%"
 
 
 class Case:
@@ -201,7 +222,7 @@ class Case:
                 len(spoken(utterance.text)) * 1000
                 < SPARSE_CHARS_PER_SECOND * utterance.span.duration_ms
             )
-            clear = utterance.confidence is None or utterance.confidence >= CLEAR_CONFIDENCE
+            clear = self.call.reliability.get(utterance.id, 1.0) >= CLEAR_RELIABILITY
             if clear and not sparse and not looping and utterance.text:
                 # voice activity is padded more generously than recognised text
                 start_ms = max(0, utterance.start_ms - TIME_TOLERANCE_MS)
@@ -268,13 +289,27 @@ class Case:
             heard < min_heard or self.longest_unheard(role, window) >= MAX_UNHEARD_MS
         ):
             return Sighting("unheard", heard=heard)
+        if min_heard and not self._firm(role, window):
+            return Sighting("unheard", heard=heard, firm=False)
         return Sighting("missing", heard=heard)
+
+    def _firm(self, role: Role, window: Span) -> bool:
+        """Whether most of a role's words in a window are reliable."""
+        firm = total = 0
+        for utterance in self.call.utterances_of(role, window):
+            total += len(utterance.text)
+            if self.call.reliability.get(utterance.id, 1.0) >= FIRM_RELIABILITY:
+                firm += len(utterance.text)
+        return 2 * firm >= total
 
     def nearly_said(self, miss: PhraseHit) -> float:
         """Similarity from which something said may have been a phrase that was not found."""
-        confidence = self.call.utterances[miss.utterance].confidence
-        doubtful = confidence is not None and confidence < DOUBTFUL_CONFIDENCE
-        return NEARLY_SAID_DOUBTFUL if doubtful else NEARLY_SAID
+        if self.call.reliability.get(miss.utterance, 1.0) >= DOUBTFUL_RELIABILITY:
+            return NEARLY_SAID
+        account = miss.alignment
+        if account is None or len(account.expected) < 4 or "" in account.heard:
+            return NEARLY_SAID_BY_CHANCE
+        return NEARLY_SAID_DOUBTFUL
 
     def sure(self, hit: PhraseHit) -> bool:
         """Whether a hit is good enough to base an accusation on.

@@ -188,8 +188,7 @@ class Duty(Check):
             elif sighting.state == "unheard":
                 doubts.append(
                     (
-                        f"没有听到{response.name}，但坐席的话"
-                        f"只听清 {100 * (sighting.heard or 0):.0f}%",
+                        f"没有听到{response.name}，但坐席的话{sighting.how_heard}",
                         of_time(window, Role.AGENT, case.words(Role.AGENT, window), "text"),
                     )
                 )

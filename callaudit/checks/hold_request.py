@@ -14,6 +14,9 @@ from callaudit.checks.holds import Hold
 from callaudit.checks.order import LOST_WORD_MS
 from callaudit.checks.parameters import PhraseIds
 
+POLITE_WORDS = ("请", "麻烦", "劳驾", "劳烦", "辛苦", "对不起", "抱歉", "不好意思")
+"""Heard anywhere in the announcement, they make a person decide whether it was a request."""
+
 
 class HoldRequest(Check):
     """请客户等待时要先致歉或用“请”，并提出请求。
@@ -79,17 +82,20 @@ class HoldRequest(Check):
         if kind_words:
             return Outcome.PASS, "", of_hit(requests[0] if requests else shown)
         maybe = [hit for hit in (*requests, *apologies) if not hit.certain]
-        if maybe:
+        near = case.look((*settings.request, *self.apology), Role.AGENT, window).hit
+        if maybe or near is not None:
+            doubtful = maybe[0] if maybe else near
+            assert doubtful is not None
             return (
                 Outcome.UNCERTAIN,
-                f"疑似礼貌请求「{maybe[0].quote}」但听不准 {at}",
-                of_hit(maybe[0], prescribed),
+                f"疑似礼貌请求「{doubtful.quote}」但听不准 {at}",
+                of_hit(doubtful, prescribed),
             )
         said = "".join(utterance.text for utterance in hold.announcement)
         before = Span(max(0, shown.start_ms - 1500), shown.start_ms)
         if (
             not all(utterance.trusted for utterance in hold.announcement)
-            or "请" in said
+            or any(word in said for word in POLITE_WORDS)
             or case.unheard_before(Role.AGENT, before) > LOST_WORD_MS
         ):
             return (

@@ -143,7 +143,7 @@ class Required(Check):
             else:
                 clauses.append(
                     f"没有听到{part.name}，但 {clock(window.start_ms)}–{clock(window.end_ms)} "
-                    f"只听清 {100 * (sighting.heard or 0):.0f}%"
+                    f"{sighting.how_heard}"
                 )
                 evidence.append(of_time(window, role, case.words(role, window), "text"))
         return uncertain("；".join(clauses), *evidence)

@@ -273,6 +273,11 @@ class SyllableTable:
             for syllable in self.syllables
         )
 
+    def spoken(self, syllable: int) -> tuple[int, ...]:
+        """Ids of the syllables as which a syllable of a wording may be spoken; itself first."""
+        other = self.ids.get(_SPOKEN.get(self.syllables[syllable], ""))
+        return (syllable,) if other is None else (syllable, other)
+
     @cached_property
     def costs(self) -> NDArray[np.float32]:
         """Cost of hearing a sound (column) for a syllable (row), float32 0–1."""
@@ -283,10 +288,9 @@ class SyllableTable:
         for row, one in enumerate(self.syllables):
             for column in range(row + 1):
                 pairs[row, column] = pairs[column, row] = distance(one, self.syllables[column])
-        for written, spoken in _SPOKEN.items():
-            if written in self.ids and spoken in self.ids:
-                row, other = self.ids[written], self.ids[spoken]
-                pairs[row] = np.minimum(pairs[row], pairs[other])
+        for written in map(self.ids.get, _SPOKEN):
+            if written is not None:
+                pairs[written] = pairs[list(self.spoken(written))].min(axis=0)
         unknown = self.ids[UNKNOWN]
         table = np.ones((count, len(self.sounds)), dtype=np.float32)
         for sound, readings in enumerate(self.sounds):

@@ -6,9 +6,17 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from itertools import groupby
 from typing import TYPE_CHECKING
 
-from callaudit.calls import AcousticScore, Alignment, PhraseHit, Role
+from callaudit.calls import (
+    DOUBTFUL_RELIABILITY,
+    AcousticScore,
+    Alignment,
+    PhraseHit,
+    Role,
+    reliabilities,
+)
 from callaudit.phrases.decision import Decision, decide
 from callaudit.phrases.exact import ExactIndex, Found
 from callaudit.phrases.model import Phrase, Phrasebook, Variant
@@ -51,6 +59,15 @@ class _Place:
         return self.stream.heard(*self.span)
 
 
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """``stream.text[start:end]``."""
+
+    stream: Stream
+    start: int
+    end: int
+
+
 class Search:
     """One call being searched.
 
@@ -75,6 +92,7 @@ class Search:
         self.open: list[_Place] = []
         self.sought: list[_Place] = []
         self.doubtful: list[_Place] = []
+        self.doubted: list[_Place] = []
         self.sounded: list[_Place] = []
         self.scores: dict[tuple[str, int], list[AcousticScore]] = {}
         for score in acoustic:
@@ -127,22 +145,19 @@ class Search:
         may yet confirm what is too unlike for the quick search. That is only done where there is
         somebody to ask (``candidates``), or where the answer is known.
         """
-        for place in self._sound_out(index.search):
+        for place in self._sound_out(index.search, self._all()):
             self._consider(place)
+        duties = frozenset(
+            phrase.id for phrase in self.phrases if phrase.is_duty and phrase.strictness != "exact"
+        )
+        self.doubted = list(self._nearest(index, duties, _NEAR, self._doubtful()))
         if not candidates and not self.scores:
             return
         scored = {phrase for phrase, _ in self.scores}
         found = {hit.phrase for hit in self.hits}
-        missing = frozenset(
-            phrase.id
-            for phrase in self.phrases
-            if phrase.is_duty
-            and phrase.id not in found
-            and phrase.strictness != "exact"
-            and (candidates or phrase.id in scored)
-        )
+        missing = frozenset(phrase for phrase in duties - found if candidates or phrase in scored)
         known = {self._where(place) for place in self.open}
-        for place in self._nearest(index, missing, _SOUGHT):
+        for place in self._nearest(index, missing, _SOUGHT, self._all()):
             if self._where(place) in known:
                 continue
             if self.scores and self._score(place) is not None:
@@ -154,38 +169,60 @@ class Search:
     def _where(place: _Place) -> tuple[int, int, tuple[int, int]]:
         return id(place.stream), place.sounding.phrase, place.span
 
-    def _sound_out(self, search: Callable[[Speech], list[Sounding]]) -> Iterator[_Place]:
-        """Searches all streams at once, and says of each sounding in which it lies."""
+    def _sound_out(
+        self, search: Callable[[Speech], list[Sounding]], stretches: Sequence[_Stretch]
+    ) -> Iterator[_Place]:
+        """Searches stretches of streams at once, and says of each sounding in which it lies."""
         import numpy as np
 
-        if not self.streams:
+        if not stretches:
             return
-        firsts = np.cumsum([0] + [len(stream.text) + 1 for stream in self.streams])
+        firsts = np.cumsum([0] + [one.end - one.start + 1 for one in stretches])
         speech = Speech(
-            text="\n".join(stream.text for stream in self.streams),
-            wanted=np.array([self._allowed(stream.role) for stream in self.streams]),
-            speakers=np.repeat(np.arange(len(self.streams)), np.diff(firsts))[:-1],
-            surcharge=np.concatenate([self._surcharge(stream) for stream in self.streams])[:-1],
+            text="\n".join(one.stream.text[one.start : one.end] for one in stretches),
+            wanted=np.array([self._allowed(one.stream.role) for one in stretches]),
+            speakers=np.repeat(np.arange(len(stretches)), np.diff(firsts))[:-1],
+            surcharge=np.concatenate([self._surcharge(one) for one in stretches])[:-1],
         )
         for sounding in search(speech):
             number = int(np.searchsorted(firsts, sounding.end, side="left")) - 1
-            yield _Place(self.streams[number], int(firsts[number]), sounding)
+            one = stretches[number]
+            yield _Place(one.stream, int(firsts[number]) - one.start, sounding)
 
-    def _surcharge(self, stream: Stream) -> NDArray[np.float32]:
+    def _doubtful(self) -> list[_Stretch]:
+        """The utterances that may say something else than was recognised."""
+        stretches = []
+        for stream in self.streams:
+            reliability = reliabilities(one.utterance for one in stream.spoken)
+            start = 0
+            for owner, characters in groupby(stream.owners):
+                end = start + sum(1 for _ in characters)
+                if owner >= 0:
+                    spoken = stream.spoken[owner].utterance
+                    if reliability.get(spoken.id, 1.0) < DOUBTFUL_RELIABILITY:
+                        stretches.append(_Stretch(stream, start, end))
+                start = end
+        return stretches
+
+    def _all(self) -> list[_Stretch]:
+        return [_Stretch(stream, 0, len(stream.text)) for stream in self.streams]
+
+    def _surcharge(self, stretch: _Stretch) -> NDArray[np.float32]:
         """Characters of exact hits that are long enough were surely not misheard.
 
         Returns:
-            float32 [characters + 1], with one for the border after the stream.
+            float32 [characters + 1], with one for the border after the stretch.
         """
         import numpy as np
 
+        stream = stretch.stream
         surcharge = np.array(surcharges(stream.text + "\n"), dtype=np.float32)
         for (owner, _), spans in self.taken.items():
             if owner == id(stream):
                 for start, end in spans:
                     if end - start >= _SETTLED_LENGTH:
                         surcharge[start:end] = SETTLED
-        return surcharge
+        return np.append(surcharge[stretch.start : stretch.end], surcharge[-1])
 
     def _consider(self, place: _Place) -> None:
         """Takes the next best sounding, unless a better one of its phrase is there already."""
@@ -289,14 +326,18 @@ class Search:
         """See `callaudit.phrases.matcher.Matcher.nearest`."""
         return tuple(
             self._near_hit(place)
-            for place in self._nearest(index, phrases, floor)
+            for place in self._nearest(index, phrases, floor, self._all())
             if self._free(place)
         )
 
     def _nearest(
-        self, index: PhoneticIndex, phrases: frozenset[str], floor: float
+        self,
+        index: PhoneticIndex,
+        phrases: frozenset[str],
+        floor: float,
+        stretches: Sequence[_Stretch],
     ) -> Iterator[_Place]:
-        """Where phrases come nearest, in everything that was said; best first."""
+        """Where phrases come nearest, compared with everything that was said there; best first."""
         import numpy as np
 
         if not phrases:
@@ -307,7 +348,7 @@ class Search:
             wanted = replace(speech, wanted=speech.wanted & chosen)
             return index.nearest(wanted, floor)
 
-        return self._sound_out(search)
+        return self._sound_out(search, stretches)
 
     def _near_hit(self, place: _Place) -> PhraseHit:
         """What came near, with what it lacks to count."""
@@ -359,17 +400,17 @@ class Search:
         found = {hit.phrase for hit in self.hits}
         nearest: dict[tuple[int, int], PhraseHit] = {}
         known: set[int] = set()
-        for place in self.open:  # best first
+        for place in (*self.open, *self.doubted):  # both best first
             number = place.sounding.phrase
             phrase = self.phrases[number]
             far = place.sounding.similarity < _NEAR and (phrase.id in found or number in known)
-            if not phrase.is_duty or far:
+            if not phrase.is_duty or far or not self._free(place):
                 continue
-            key = number, place.heard.utterance
-            if key not in nearest and self._free(place):
-                nearest[key] = self._sound_hit(place)
-                known.add(number)
-        return tuple(hit for _, hit in sorted(nearest.items()))
+            key, hit = (number, place.heard.utterance), self._near_hit(place)
+            if key not in nearest or nearest[key].score < hit.score:
+                nearest[key] = hit
+            known.add(number)
+        return tuple(nearest[key] for key in sorted(nearest))
 
     def matches(self, candidates: bool) -> Matches:
         """Everything found, in order."""

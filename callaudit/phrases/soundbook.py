@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 from callaudit.phrases.alignment import NEVER, packed
@@ -206,8 +207,9 @@ def _seeds(variants: Sequence[SoundVariant], table: SyllableTable, base: int) ->
         for first, second, apart, leads in _neighbours(variant.graph.nodes):
             if digit in (first, second):
                 continue
-            code = (table.classes[first] * base + table.classes[second]) * 2 + apart - 1
-            seeds.update((code, number, lead) for lead in _thinned(leads))
+            for one, other in product(table.spoken(first), table.spoken(second)):
+                code = (table.classes[one] * base + table.classes[other]) * 2 + apart - 1
+                seeds.update((code, number, lead) for lead in _thinned(leads))
     return np.array(sorted(seeds), dtype=np.int64).reshape(-1, 3)
 
 

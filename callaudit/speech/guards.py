@@ -42,9 +42,9 @@ def invented(text: str, prompt: str, duration_ms: int) -> DiscardReason | None:
     """
     bare = _NOT_TEXT.sub("", text)
     if not bare:
-        return None
+        return DiscardReason.NO_TEXT if text else None
     echo = _NOT_TEXT.sub("", prompt)
-    if echo and SequenceMatcher(None, bare, echo, autojunk=False).ratio() >= 0.75:
+    if echo and _echoes(bare, echo):
         return DiscardReason.PROMPT_ECHO
     if _CREDITS.search(bare):
         return DiscardReason.CREDITS
@@ -53,6 +53,13 @@ def invented(text: str, prompt: str, duration_ms: int) -> DiscardReason | None:
     if len(bare) > 6 and len(bare) / max(duration_ms, 1) * 1000 > _MAX_CHARS_PER_SECOND:
         return DiscardReason.TOO_FAST
     return None
+
+
+def _echoes(bare: str, echo: str) -> bool:
+    """Whether a text is most of the prompt, or little but a piece of it."""
+    matcher = SequenceMatcher(None, bare, echo, autojunk=False)
+    piece = matcher.find_longest_match().size
+    return matcher.ratio() >= 0.75 or (len(bare) >= 4 and piece >= 0.75 * len(bare))
 
 
 def loops(text: str) -> bool:

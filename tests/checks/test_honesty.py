@@ -113,6 +113,32 @@ def test_what_may_have_been_the_duty_is_no_failure_where_it_was_heard_badly(
     assert verdicts["opening-greeting"].outcome == outcome
 
 
+@pytest.mark.parametrize(
+    ("opening", "afterwards", "outcome"),
+    [
+        (0.9, 0.9, Outcome.FAIL),
+        (0.7, 0.9, Outcome.FAIL),
+        (0.7, 0.6, Outcome.UNCERTAIN),  # a voice that is hard to understand throughout
+        (0.5, 0.9, Outcome.UNCERTAIN),
+    ],
+)
+def test_what_is_missing_is_a_failure_only_in_words_that_are_reliable(
+    rulebook: Rulebook, matcher: Matcher, opening: float, afterwards: float, outcome: Outcome
+) -> None:
+    call = hear(
+        "坐席 您好，工号027，请问有什么可以帮您？\n客户 家里不热。\n"
+        "坐席 您家里的阀门打开以后，水流起来就会热的。",
+        CallMetadata(),
+        matcher,
+    )
+    first, customer, last = call.transcript.utterances
+    heard = (replace(first, confidence=opening), customer, replace(last, confidence=afterwards))
+    call = replace(call, transcript=replace(call.transcript, utterances=heard))
+    verdicts = {verdict.rule: verdict for verdict in rulebook.judge(call)}
+    assert verdicts["opening-identify"].outcome == outcome
+    assert verdicts["opening-greeting"].outcome == Outcome.PASS
+
+
 lines = st.lists(
     st.tuples(
         st.sampled_from(["坐席", "客户", "坐席?", "客户?"]),

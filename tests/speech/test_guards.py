@@ -13,6 +13,8 @@ from callaudit.speech.recognise import PROMPT
     [
         (PROMPT, 2000, "prompt_echo"),
         ("以下是普通话的句子", 2000, "prompt_echo"),
+        ("话的句子。", 1500, "prompt_echo"),
+        ("普通话言。", 1500, "prompt_echo"),
         ("请不吝点赞 订阅 转发 打赏支持明镜与点点栏目", 5000, "credits"),
         ("谢谢观看", 1500, "credits"),
         ("字幕by索兰娅", 1500, "credits"),
@@ -43,6 +45,11 @@ def test_invented_text_is_named(text: str, duration_ms: int, reason: str) -> Non
 )
 def test_what_people_say_is_kept(text: str, duration_ms: int) -> None:
     assert invented(text, PROMPT, duration_ms) is None
+
+
+def test_marks_alone_are_no_text() -> None:
+    assert invented("《" * 30, PROMPT, 7500) == "no_text"
+    assert invented("", PROMPT, 7500) is None
 
 
 def test_without_a_prompt_nothing_echoes() -> None:
