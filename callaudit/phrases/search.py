@@ -97,6 +97,7 @@ class Search:
         self.scores: dict[tuple[str, int], list[AcousticScore]] = {}
         for score in acoustic:
             self.scores.setdefault((score.phrase, score.utterance), []).append(score)
+        self.scored = {phrase for phrase, _ in self.scores}
 
     def _allowed(self, role: Role) -> list[bool]:
         """For each phrase, whether it counts when that role says it."""
@@ -153,9 +154,8 @@ class Search:
         self.doubted = list(self._nearest(index, duties, _NEAR, self._doubtful()))
         if not candidates and not self.scores:
             return
-        scored = {phrase for phrase, _ in self.scores}
         found = {hit.phrase for hit in self.hits}
-        missing = frozenset(phrase for phrase in duties - found if candidates or phrase in scored)
+        missing = duties - found if candidates else (duties - found) & self.scored
         known = {self._where(place) for place in self.open}
         for place in self._nearest(index, missing, _SOUGHT, self._all()):
             if self._where(place) in known:
@@ -166,8 +166,8 @@ class Search:
                 self.sought.append(place)
 
     @staticmethod
-    def _where(place: _Place) -> tuple[int, int, tuple[int, int]]:
-        return id(place.stream), place.sounding.phrase, place.span
+    def _where(place: _Place) -> tuple[int, int, int]:
+        return id(place.stream), place.sounding.phrase, place.sounding.end - place.first
 
     def _sound_out(
         self, search: Callable[[Speech], list[Sounding]], stretches: Sequence[_Stretch]
@@ -229,7 +229,7 @@ class Search:
         sounding = place.sounding
         phrase = self.phrases[sounding.phrase]
         likely = sounding.similarity >= phrase.thresholds(sounding.weight).uncertain
-        if not likely and not self.scores:
+        if not likely and phrase.id not in self.scored:
             self.open.append(place)
             return
         if not self._free(place):
