@@ -1,10 +1,10 @@
 """Renders the labelled phrase set of ``samples/phrases``: texts in, telephone recordings out.
 
-``calibration.yaml`` and ``held_out.yaml`` say what is spoken and which phrases of the phrasebooks
-are truly said in it. Every sentence is spoken once, by one of its part's voices at one noise level;
-both follow from the text alone, so that adding a sentence moves no other. There is one Ogg/Opus
-file per voice and noise level, and one JSON index per part with times and labels: with these,
-calibration and benchmark need no speech synthesis.
+``calibration.yaml``, ``development.yaml`` and ``held_out.yaml`` say what is spoken and which
+phrases of the phrasebooks are truly said in it. Every sentence is spoken once, by one of its
+part's voices at one noise level; both follow from the text alone, so that adding a sentence moves
+no other. There is one Ogg/Opus file per voice and noise level, and one JSON index per part with
+times and labels: with these, calibration and benchmark need no speech synthesis.
 
 Needs what ``make_samples.py`` needs. ``--labels`` only writes the labels into the index again.
 """
@@ -30,7 +30,7 @@ from synthesis.telephone import LINE_RATE_HZ, Audio, mu_law, telephone
 from synthesis.voice import DEFAULT_CACHE
 
 HERE = Path(__file__).resolve().parent
-PARTS = ("calibration", "held_out")
+PARTS = ("calibration", "development", "held_out")
 SNR_DB = (25, 15, 8)
 LEVEL_DBFS = -20.0
 PAUSE_MS = 500
@@ -198,9 +198,9 @@ def write_index(path: Path, labelled: Sequence[str], recordings: list[dict[str, 
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Renders the parts named on the command line, or both; returns the exit code."""
+    """Renders the parts named on the command line, or all; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="*", help="parts to render (default: both)")
+    parser.add_argument("parts", nargs="*", help="parts to render (default: all)")
     parser.add_argument("--labels", action="store_true", help="only write the labels again")
     parser.add_argument("--voices", type=Path, help="folder with the voice styles")
     parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE, help="default: %(default)s")

@@ -62,7 +62,7 @@ class Call:
 def load(folder: Path) -> dict[int, dict[str, list[Said]]]:
     """Utterances by noise level and voice."""
     found: dict[int, dict[str, list[Said]]] = defaultdict(lambda: defaultdict(list))
-    for name in ("calibration.json", "held_out.json"):
+    for name in ("calibration.json", "development.json"):
         for recording in read_labelled_set(folder / name).recordings:
             if recording.snr_db is None or "+" in recording.voice:
                 continue  # two voices blended into one
