@@ -439,6 +439,10 @@ class Alignment:
     threshold: float | None = None
 
 
+OWN_WORDS = 0.5
+"""Score of what may be a phrase in somebody's own words: any misheard wording comes before it."""
+
+
 @dataclass(frozen=True, slots=True)
 class PhraseHit:
     """A phrase of a phrasebook, found in what a role said.
@@ -451,7 +455,7 @@ class PhraseHit:
         quote: The characters heard.
         variant: The wording of the phrasebook that matched.
         method: ``exact``, ``phonetic`` or ``acoustic``.
-        score: 0–1; 1.0 for exact.
+        score: 0–1; 1.0 for exact, `OWN_WORDS` for a weak wording.
         certain: ``False`` when the evidence lies between the two thresholds of the phrase:
             enough to ask a person, not enough to decide.
         slots: Values of slots, e.g. ``("staff_number", "027")``.

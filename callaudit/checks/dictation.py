@@ -73,7 +73,9 @@ class Dictation(Check):
             if sighting.state == "said" and sighting.hit is not None:
                 polite.append(of_hit(sighting.hit))
             elif sighting.hit is not None:
-                doubts.append((f"疑似请求记录「{sighting.hit.quote}」听不准", of_hit(sighting.hit)))
+                doubts.append(
+                    (f"疑似请求记录「{sighting.hit.quote}」不能确定", of_hit(sighting.hit))
+                )
             elif late:
                 doubts.append((f"报号码之后才说「{late[0].quote}」", of_hit(late[0])))
             elif sighting.state == "unheard" or not utterance.trusted:

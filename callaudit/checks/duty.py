@@ -179,7 +179,7 @@ class Duty(Check):
                 said.append(of_utterance(number))
             elif sighting.hit is not None:
                 doubts.append(
-                    (f"疑似{response.name}「{sighting.hit.quote}」听不准", of_hit(sighting.hit))
+                    (f"疑似{response.name}「{sighting.hit.quote}」不能确定", of_hit(sighting.hit))
                 )
             elif weaker:
                 doubts.append(

@@ -88,7 +88,7 @@ class HoldRequest(Check):
             assert doubtful is not None
             return (
                 Outcome.UNCERTAIN,
-                f"疑似礼貌请求「{doubtful.quote}」但听不准 {at}",
+                f"疑似礼貌请求「{doubtful.quote}」但不能确定 {at}",
                 of_hit(doubtful, prescribed),
             )
         said = "".join(utterance.text for utterance in hold.announcement)

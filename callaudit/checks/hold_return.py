@@ -66,11 +66,11 @@ class HoldReturn(Check):
                     evidence = of_hit(sighting.hit, case.prescribed(settings.back))
                     bare.append((hold, evidence))
                 else:
-                    open_holds.append(("致歉听不准", of_hit(sighting.hit)))
+                    open_holds.append(("有没有致歉不能确定", of_hit(sighting.hit)))
             elif sighting.state == "missing":
                 silent.append((hold, case.missing(settings.back, Role.AGENT, window)))
             elif sighting.hit is not None:
-                open_holds.append((f"疑似「{sighting.hit.quote}」听不准", of_hit(sighting.hit)))
+                open_holds.append((f"疑似「{sighting.hit.quote}」不能确定", of_hit(sighting.hit)))
             else:
                 open_holds.append(
                     (

@@ -95,7 +95,7 @@ class Order(Check):
             ]
             if openers and doubtful:
                 return uncertain(
-                    f"疑似说了{'、'.join(absent)}「{doubtful[0].quote}」但听不准，无从比较次序",
+                    f"疑似说了{'、'.join(absent)}「{doubtful[0].quote}」但不能确定，无从比较次序",
                     of_hit(doubtful[0]),
                 )
             return not_applicable(f"不适用：没有说{'、'.join(absent)}，无从比较次序")

@@ -138,7 +138,7 @@ class Required(Check):
         clauses, evidence = [], []
         for part, sighting, window in parts:
             if sighting.hit is not None:
-                clauses.append(f"疑似{part.name}「{sighting.hit.quote}」但听不准")
+                clauses.append(f"疑似{part.name}「{sighting.hit.quote}」但不能确定")
                 evidence.append(of_hit(sighting.hit, case.prescribed(part.phrases)))
             else:
                 clauses.append(

@@ -150,7 +150,7 @@ def _cut_off(case: Case) -> Answer:
     call, settings = case.call, case.knowledge.scenario
     hangup_by = call.metadata.hangup_by
     tail = case.turns[-4:]
-    if not tail:
+    if not tail or not call.utterances:  # silence, or not a word of what was said understood
         return Answer(None, "没有听到对话")
     since_ms = tail[0].span.start_ms
     closings = [hit for hit in call.hits_of(settings.closing) if hit.start_ms >= since_ms]

@@ -20,7 +20,7 @@ from callaudit.calls import Role
 from callaudit.phrases.model import Examples, Exceptions, Phrase, Phrasebook, Variant
 from callaudit.phrases.notation import NotationError, Site, parse
 
-FORMAT = 4
+FORMAT = 5
 """Raised whenever what is written, or how it is made, changes."""
 
 _log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ def write_book(folder: Path, book: Phrasebook, files: Sequence[Path]) -> None:
 def _phrase_data(phrase: Phrase) -> dict[str, Any]:
     data = {field.name: getattr(phrase, field.name) for field in fields(phrase)}
     data["variants"] = [
-        [one.text, one.whole_utterance, one.before_break, one.inside, one.exact]
+        [one.text, one.whole_utterance, one.before_break, one.inside, one.exact, one.weak]
         for one in phrase.variants
     ]
     data["exceptions"] = asdict(phrase.exceptions)

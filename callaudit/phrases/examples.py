@@ -16,7 +16,7 @@ class ExampleFailure:
     """An example that does not hold.
 
     Attributes:
-        expected: ``hit`` or ``miss``.
+        expected: ``hit``, ``maybe`` or ``miss``.
         found: What was found of the phrase, if anything.
     """
 
@@ -30,8 +30,9 @@ class ExampleFailure:
         if self.found is None:
             return f"{self.place}: 话术 {self.phrase} 在例句“{self.example}”里没有找到"
         sure = "" if self.found.certain else "（存疑）"
+        doubt = "只该存疑地" if self.expected == "maybe" else "不该"
         return (
-            f"{self.place}: 话术 {self.phrase} 不该在例句“{self.example}”里找到，"
+            f"{self.place}: 话术 {self.phrase} {doubt}在例句“{self.example}”里找到，"
             f"却找到了“{self.found.quote}”{sure}（说法“{self.found.variant}”，"
             f"得分 {self.found.score:.2f}）"
         )
@@ -44,21 +45,31 @@ def say(text: str, role: Role, number: int = 0, start_ms: int = 0) -> Utterance:
 
 
 def check_examples(matcher: Matcher) -> tuple[ExampleFailure, ...]:
-    """Examples of all phrases that do not hold: hits must be certain, misses leave no trace."""
+    """Examples of all phrases that do not hold.
+
+    Hits must be certain, what may be a hit uncertain, and misses leave no trace.
+    """
     return tuple(failure for phrase in matcher.phrasebook for failure in _check(matcher, phrase))
 
 
 def _check(matcher: Matcher, phrase: Phrase) -> list[ExampleFailure]:
     failures: list[ExampleFailure] = []
-    for expected, examples in (("hit", phrase.examples.hit), ("miss", phrase.examples.miss)):
-        for example in examples:
+    examples = phrase.examples
+    for expected, sentences in (
+        ("hit", examples.hit),
+        ("maybe", examples.maybe),
+        ("miss", examples.miss),
+    ):
+        for sentence in sentences:
             hits = [
                 hit
-                for hit in matcher.find([say(example, phrase.role or Role.AGENT)]).hits
+                for hit in matcher.find([say(sentence, phrase.role or Role.AGENT)]).hits
                 if hit.phrase == phrase.id
             ]
-            if expected == "hit" and not any(hit.certain for hit in hits):
-                failures.append(ExampleFailure(phrase.id, phrase.place, example, expected, None))
-            if expected == "miss" and hits:
-                failures.append(ExampleFailure(phrase.id, phrase.place, example, expected, hits[0]))
+            certain = [hit for hit in hits if hit.certain]
+            wrong = {"hit": [], "maybe": certain, "miss": hits}[expected]
+            lacking = {"hit": not certain, "maybe": not hits, "miss": False}[expected]
+            if wrong or lacking:
+                found = wrong[0] if wrong else None
+                failures.append(ExampleFailure(phrase.id, phrase.place, sentence, expected, found))
     return failures

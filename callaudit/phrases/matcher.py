@@ -95,6 +95,7 @@ class Matcher:
         """
         search = self._search_exactly(utterances, acoustic)
         search.phonetic(self.phonetic, candidates)
+        search.own_words()
         return search.matches(candidates)
 
     def exact(self, utterances: Sequence[Utterance]) -> tuple[PhraseHit, ...]:

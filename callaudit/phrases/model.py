@@ -79,6 +79,7 @@ class Variant:
         before_break: Counts only before a pause (punctuation) or the end of the utterance.
         inside: Counts only when something was said before it in the utterance.
         exact: Never matched by sound.
+        weak: May be the phrase in somebody's own words: never certain, and found by its text only.
     """
 
     text: str
@@ -87,6 +88,7 @@ class Variant:
     before_break: bool = False
     inside: bool = False
     exact: bool = False
+    weak: bool = False
 
     @property
     def is_bound(self) -> bool:
@@ -114,9 +116,10 @@ class Exceptions:
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Utterances in which a phrase is, and is not, said."""
+    """Utterances in which a phrase is, may be, and is not said."""
 
     hit: tuple[str, ...] = ()
+    maybe: tuple[str, ...] = ()
     miss: tuple[str, ...] = ()
 
 

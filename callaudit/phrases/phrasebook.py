@@ -181,7 +181,8 @@ class _Compiler:
                 self._complain(location, f"没有话术 {phrase_id}，不能给它增加说法")
                 continue
             phrase = phrases[phrase_id]
-            examples = model.examples or ExamplesModel.model_construct(hit=[], miss=[])
+            self._check_weak(model.variants, location, not phrase.is_duty)
+            examples = model.examples or ExamplesModel.model_construct(hit=[])
             phrases[phrase_id] = replace(
                 phrase,
                 variants=phrase.variants + self._variants(model.variants, location),
@@ -189,6 +190,7 @@ class _Compiler:
                 + self._exceptions(model.exceptions, (*location, "exceptions")),
                 examples=Examples(
                     phrase.examples.hit + tuple(examples.hit),
+                    phrase.examples.maybe + tuple(examples.maybe),
                     phrase.examples.miss + tuple(examples.miss),
                 ),
             )
@@ -201,6 +203,7 @@ class _Compiler:
             self._complain(
                 (*location, "banned"), "禁语要写明轻重 severity：minor、major 或 serious"
             )
+        self._check_weak(model.variants, location, model.banned or model.trigger)
         given = model.thresholds
         if (given.uncertain or 0.0) > (1.0 if given.accept is None else given.accept):
             self._complain((*location, "thresholds"), "uncertain 不能大于 accept")
@@ -221,12 +224,26 @@ class _Compiler:
             tells_role=model.tells_role,
             variants=self._variants(model.variants, location),
             exceptions=common + self._exceptions(model.exceptions, (*location, "exceptions")),
-            examples=Examples(tuple(model.examples.hit), tuple(model.examples.miss)),
+            examples=Examples(
+                tuple(model.examples.hit),
+                tuple(model.examples.maybe),
+                tuple(model.examples.miss),
+            ),
             accept=given.accept,
             uncertain=given.uncertain,
             acoustic=given.acoustic,
             place=f"{self.document.path}:{line}",
         )
+
+    def _check_weak(
+        self, models: Sequence[str | VariantModel], location: Location, refused: bool
+    ) -> None:
+        """An accusation, or what makes a duty arise, must not rest on what only may be it."""
+        for index, model in enumerate(models):
+            if refused and isinstance(model, VariantModel) and model.weak:
+                self._complain(
+                    (*location, "variants", index), "禁语和触发语不能有 weak（存疑）的说法"
+                )
 
     def _variants(
         self, models: Sequence[str | VariantModel], location: Location
@@ -262,6 +279,7 @@ class _Compiler:
             before_break=model.before_break,
             inside=model.inside,
             exact=model.exact,
+            weak=model.weak,
         )
 
     def _exceptions(self, model: ExceptionsModel, location: Location) -> Exceptions:

@@ -27,6 +27,9 @@ class VariantModel(_Strict):
     before_break: bool = Field(default=False, description="只有后面停顿（标点）或说完时才算")
     inside: bool = Field(default=False, description="只有前面还说了别的话时才算")
     exact: bool = Field(default=False, description="只按字面找，不按读音找")
+    weak: bool = Field(
+        default=False, description="可能是用自己的话说的：只按字面找，只请人复核（义务类话术可用）"
+    )
 
 
 class ExceptionsModel(_Strict):
@@ -46,6 +49,7 @@ class ExamplesModel(_Strict):
     model_config = _described("例句，测试时逐句检查")
 
     hit: list[str] = Field(min_length=1, description="应当找到的例句")
+    maybe: list[str] = Field(default=[], description="应当存疑、请人复核的例句")
     miss: list[str] = Field(default=[], description="不应当找到的例句")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from callaudit.calls import (
     DOUBTFUL_RELIABILITY,
+    OWN_WORDS,
     AcousticScore,
     Alignment,
     PhraseHit,
@@ -89,6 +90,7 @@ class Search:
         self.hits: list[PhraseHit] = []
         self.taken: dict[tuple[int, int], list[tuple[int, int]]] = {}
         self._by_role: dict[Role, list[bool]] = {}
+        self.weak: list[tuple[Stream, Found]] = []
         self.open: list[_Place] = []
         self.sought: list[_Place] = []
         self.doubtful: list[_Place] = []
@@ -112,6 +114,9 @@ class Search:
         found = index.search(stream.text, self._allowed(stream.role).__getitem__)
         found.sort(key=lambda one: (one.phrase, one.start - one.end, one.start))
         for one in found:
+            if self.phrases[one.phrase].variants[one.variant].weak:
+                self.weak.append((stream, one))
+                continue
             spans = self.taken.setdefault((id(stream), one.phrase), [])
             if any(one.start < end and start < one.end for start, end in spans):
                 continue
@@ -131,11 +136,23 @@ class Search:
             end_ms=heard.end_ms,
             quote=heard.quote,
             variant=found.wording,
-            certain=not (variant.whole_utterance and stream.joined(found.start, found.end)),
+            score=OWN_WORDS if variant.weak else 1.0,
+            certain=not variant.weak
+            and not (variant.whole_utterance and stream.joined(found.start, found.end)),
             slots=tuple((key, _slot_value(key, value)) for key, value in found.slots),
             start_char=heard.start_char,
             end_char=heard.end_char,
         )
+
+    def own_words(self) -> None:
+        """Adds weak wordings where nothing of their phrase was found; after everything else."""
+        for stream, one in self.weak:  # longest first
+            spans = self.taken.setdefault((id(stream), one.phrase), [])
+            if any(one.start < end and start < one.end for start, end in spans):
+                continue
+            if self._permitted(stream, one.phrase, one.variant, one.start, one.end):
+                spans.append((one.start, one.end))
+                self.hits.append(self._exact_hit(stream, one))
 
     # --- phonetic ---------------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ def sound_variants(
         if phrase.strictness == "exact" or phrase.verbatim:
             continue
         for place, variant in enumerate(phrase.variants):
-            if not variant.exact:
+            if not variant.exact and not variant.weak:
                 graph = build_graph(variant.sequence, table)
                 if graph.shortest >= 2:
                     variants.append(SoundVariant(number, place, graph))

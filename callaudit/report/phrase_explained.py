@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from callaudit.calls import (
+    OWN_WORDS,
     Alignment,
     CallReport,
     CallTimeline,
@@ -88,7 +89,11 @@ class Explained:
         if self.hit is None:
             return "这段时间里没有相近的话"
         if self.hit.method == "exact":
-            return "与话术字面一致" + ("" if self.hit.certain else "，但跨了两句话，要人工判断")
+            if self.hit.certain:
+                return "与话术字面一致"
+            if self.hit.score == OWN_WORDS:
+                return "可能是用自己的话说的，要人工判断"
+            return "与话术字面一致，但跨了两句话，要人工判断"
         alignment = self.hit.alignment
         if alignment is None:
             return "读音相近；话里有个人信息，不列出读音"

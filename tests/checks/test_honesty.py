@@ -139,6 +139,18 @@ def test_what_is_missing_is_a_failure_only_in_words_that_are_reliable(
     assert verdicts["opening-greeting"].outcome == Outcome.PASS
 
 
+@pytest.mark.parametrize("hangup_by", ["agent", "customer", "system", None])
+def test_a_call_of_which_not_a_word_was_understood_crashes_nothing(
+    rulebook: Rulebook, matcher: Matcher, hangup_by: str | None
+) -> None:
+    dialogue = "客户 00:01-00:05 （听不清）\n坐席 00:06-00:10 （听不清）"
+    call = hear(dialogue, CallMetadata(), matcher)
+    assert not call.utterances
+    call = replace(call, metadata=replace(call.metadata, hangup_by=hangup_by))
+    outcomes = {verdict.outcome for verdict in rulebook.judge(call)}
+    assert Outcome.ERROR not in outcomes
+
+
 lines = st.lists(
     st.tuples(
         st.sampled_from(["坐席", "客户", "坐席?", "客户?"]),

@@ -221,3 +221,45 @@ def test_sounds_from_the_cache_find_the_same(tmp_path: Path, shipped: Phrasebook
     for file in tmp_path.iterdir():
         file.write_bytes(b"PK damaged")
     assert Matcher(shipped, tmp_path).find([utterance], candidates=True) == fresh
+
+
+OWN_WORDS = """\
+phrasebook: test
+phrases:
+  offer:
+    title: 询问
+    role: agent
+    variants: [还有什么可以帮您, {say: "还有…{6}(帮|办)", weak: true}]
+    examples: {hit: [还有什么可以帮您？], maybe: [您还有哪件事要我办？], miss: [还有两户没热。]}
+"""
+
+
+def test_own_words_are_for_a_person_to_judge(book: Callable[..., Phrasebook]) -> None:
+    matcher = Matcher(book(OWN_WORDS))
+    assert not check_examples(matcher)
+
+    def found(text: str) -> list[tuple[str, str, bool]]:
+        hits = matcher.find([say(text, Role.AGENT)]).hits
+        return [(hit.quote, hit.method, hit.certain) for hit in hits]
+
+    assert found("您还有哪件事要我办？") == [("还有哪件事要我办", "exact", False)]
+    assert found("还有什么可以帮您？") == [("还有什么可以帮您", "exact", True)]
+    # What is misheard of the phrase itself counts before the words that only may be it.
+    assert [one[1:] for one in found("还有什么可以帮林？")] == [("phonetic", True)]
+    assert not found("还有哪件事要我斑？"), "own words are never matched by their sound"
+
+
+def test_an_example_that_is_certain_is_no_maybe(book: Callable[..., Phrasebook]) -> None:
+    certain = OWN_WORDS.replace("maybe: [您还有哪件事要我办？]", "maybe: [还有什么可以帮您？]")
+    (failure,) = check_examples(Matcher(book(certain)))
+    assert "只该存疑地" in str(failure)
+    absent = OWN_WORDS.replace("maybe: [您还有哪件事要我办？]", "maybe: [再见。]")
+    (failure,) = check_examples(Matcher(book(absent)))
+    assert "没有找到" in str(failure)
+
+
+@pytest.mark.parametrize("kind", ["banned: true\n    severity: minor", "trigger: true"])
+def test_no_accusation_rests_on_own_words(book: Callable[..., Phrasebook], kind: str) -> None:
+    with pytest.raises(PhrasebookError, match="weak") as caught:
+        book(OWN_WORDS.replace("role: agent", f"role: agent\n    {kind}"))
+    assert len(caught.value.problems) == 1
