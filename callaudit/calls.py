@@ -235,6 +235,10 @@ class Utterance:
 TRUSTED_CONFIDENCE = 0.45
 """Utterances below this were "heard badly": what is missing there is uncertain, not failed."""
 
+NEARLY_SAID = 0.88
+"""Similarity from which the nearest thing said may well have been a duty, misheard…"""
+NEARLY_SAID_DOUBTFUL = 0.72
+"""…and from which it may in an utterance below `DOUBTFUL_RELIABILITY`."""
 DOUBTFUL_RELIABILITY = 0.72
 """Below this, what sounds only roughly like a duty may well have been the duty."""
 

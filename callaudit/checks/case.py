@@ -12,6 +12,8 @@ from typing import Literal, Protocol
 
 from callaudit.calls import (
     DOUBTFUL_RELIABILITY,
+    NEARLY_SAID,
+    NEARLY_SAID_DOUBTFUL,
     CallTimeline,
     Evidence,
     PhraseHit,
@@ -36,11 +38,9 @@ counts as missing."""
 MAX_UNHEARD_MS = 1500
 """…and no single stretch of voice as long as this may have been lost: a sentence fits into it."""
 
-NEARLY_SAID = 0.88
-"""Similarity from which the nearest thing said may well have been the phrase, misheard…"""
-NEARLY_SAID_DOUBTFUL, NEARLY_SAID_BY_CHANCE = 0.72, 0.78
-"""…and from which it may in an utterance below `DOUBTFUL_RELIABILITY`; the second when it is short
-or lacks a syllable, for which something like it is found in much that is said."""
+NEARLY_SAID_BY_CHANCE = 0.78
+"""What is short or lacks a syllable needs more in a doubtful utterance to be perhaps the phrase:
+something like it is found in much that is said."""
 
 SURE_SIMILARITY = 0.92
 """Phonetic similarity below which words may be others that sound alike (有办法, 没办法)."""

@@ -20,7 +20,7 @@ from callaudit.calls import Role
 from callaudit.phrases.model import Examples, Exceptions, Phrase, Phrasebook, Variant
 from callaudit.phrases.notation import NotationError, Site, parse
 
-FORMAT = 5
+FORMAT = 6
 """Raised whenever what is written, or how it is made, changes."""
 
 _log = logging.getLogger(__name__)

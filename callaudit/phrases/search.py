@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from callaudit.calls import (
     DOUBTFUL_RELIABILITY,
+    NEARLY_SAID,
+    NEARLY_SAID_DOUBTFUL,
     OWN_WORDS,
     AcousticScore,
     Alignment,
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
 _CONTEXT = 24
 """Characters around a hit in which its exceptions are looked for."""
 _SETTLED_LENGTH = 3
-_NEAR = 0.7
-"""Similarity from which something said may have been a duty, misheard beyond proof."""
 _SOUGHT = 0.8
 """Similarity from which a missing duty is worth comparing with the sound."""
 
@@ -95,6 +95,7 @@ class Search:
         self.sought: list[_Place] = []
         self.doubtful: list[_Place] = []
         self.doubted: list[_Place] = []
+        self.unreliable: set[int] = set()
         self.sounded: list[_Place] = []
         self.scores: dict[tuple[str, int], list[AcousticScore]] = {}
         for score in acoustic:
@@ -168,7 +169,7 @@ class Search:
         duties = frozenset(
             phrase.id for phrase in self.phrases if phrase.is_duty and phrase.strictness != "exact"
         )
-        self.doubted = list(self._nearest(index, duties, _NEAR, self._doubtful()))
+        self.doubted = list(self._nearest(index, duties, NEARLY_SAID_DOUBTFUL, self._doubtful()))
         if not candidates and not self.scores:
             return
         found = {hit.phrase for hit in self.hits}
@@ -217,6 +218,7 @@ class Search:
                 if owner >= 0:
                     spoken = stream.spoken[owner].utterance
                     if reliability.get(spoken.id, 1.0) < DOUBTFUL_RELIABILITY:
+                        self.unreliable.add(spoken.id)
                         stretches.append(_Stretch(stream, start, end))
                 start = end
         return stretches
@@ -409,21 +411,25 @@ class Search:
                 yield place
 
     def _near_misses(self) -> tuple[PhraseHit, ...]:
-        """Of each duty, the nearest thing said in every utterance in which it was not found.
+        """Of each duty, what may have been it in every utterance in which it was not found.
 
         Of a phrase that was found nowhere the nearest of all is kept however far it is, to show
-        what was said instead; others only when they may have been the phrase.
+        what was said instead; it is no more than that without an alignment.
         """
         found = {hit.phrase for hit in self.hits}
         nearest: dict[tuple[int, int], PhraseHit] = {}
         known: set[int] = set()
         for place in (*self.open, *self.doubted):  # both best first
-            number = place.sounding.phrase
+            number, similarity = place.sounding.phrase, place.sounding.similarity
             phrase = self.phrases[number]
-            far = place.sounding.similarity < _NEAR and (phrase.id in found or number in known)
+            nearly = similarity >= NEARLY_SAID or (
+                similarity >= NEARLY_SAID_DOUBTFUL and place.heard.utterance in self.unreliable
+            )
+            far = not nearly and (phrase.id in found or number in known)
             if not phrase.is_duty or far or not self._free(place):
                 continue
-            key, hit = (number, place.heard.utterance), self._near_hit(place)
+            key = number, place.heard.utterance
+            hit = self._near_hit(place) if nearly else self._sound_hit(place)
             if key not in nearest or nearest[key].score < hit.score:
                 nearest[key] = hit
             known.add(number)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_FEW_SEEDS = 3
 LENGTHS = 12
 """Thresholds are kept by weight in whole syllables, up to this."""
 
@@ -207,7 +208,10 @@ def _seeds(variants: Sequence[SoundVariant], table: SyllableTable, base: int) ->
         for first, second, apart, leads in _neighbours(variant.graph.nodes):
             if digit in (first, second):
                 continue
-            for one, other in product(table.spoken(first), table.spoken(second)):
+            pairs = product(table.spoken(first), table.spoken(second))
+            if variant.graph.shortest > _FEW_SEEDS:
+                pairs = product((first,), (second,))  # its other pairs will do
+            for one, other in pairs:
                 code = (table.classes[one] * base + table.classes[other]) * 2 + apart - 1
                 seeds.update((code, number, lead) for lead in _thinned(leads))
     return np.array(sorted(seeds), dtype=np.int64).reshape(-1, 3)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 
 from callaudit.phrases.alignment import NEVER
 from callaudit.phrases.graph import NEGATIONS, PARTICLES, Graph, build_graph
@@ -57,11 +57,15 @@ _INSERTS = (
 _SURCHARGES = dict.fromkeys(NEGATIONS, _NEGATION_CHANGED) | {"\n": NEVER}
 
 
+_DOUBLED = re.compile(r"(.)\1")
+
+
 def insert_costs(text: str) -> list[float]:
     """What it costs that a character stands inside a wording that does not have it."""
     costs = [_INSERTS.get(character, _INSERT) for character in text]
-    for place, (one, other) in enumerate(pairwise(text), 1):
-        if one == other and one not in KIN:
+    for doubled in _DOUBLED.finditer(text):
+        if doubled.group(1) not in KIN:
+            place = doubled.end() - 1
             costs[place] = min(costs[place], _INSERT_STUTTER)
     return costs
 

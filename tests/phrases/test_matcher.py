@@ -138,12 +138,17 @@ def test_a_missing_phrase_leaves_the_nearest_thing_said(matcher: Matcher) -> Non
     assert near["closing-offer"].score < 1
 
 
-def test_a_duty_found_elsewhere_leaves_the_nearest_thing_said_too(matcher: Matcher) -> None:
+@pytest.mark.parametrize(("confidence", "near"), [(0.6, [1]), (0.9, [])])
+def test_a_duty_found_elsewhere_leaves_what_may_have_been_it(
+    matcher: Matcher, confidence: float, near: list[int]
+) -> None:
     opening = say("谢谢您的电话，请讲。", Role.AGENT)
-    closing = replace(say("请些您的来贴话再见。", Role.AGENT), id=1, start_ms=60_000, end_ms=62_000)
+    closing = replace(say("请些您的来贴话再见。", Role.AGENT, 1, 60_000), confidence=confidence)
     matches = matcher.find([opening, closing])
     assert [hit.utterance for hit in of(matches, "thanks")] == [0]
-    assert [near.utterance for near in matches.near_misses if near.phrase == "thanks"] == [1]
+    thanks = [miss for miss in matches.near_misses if miss.phrase == "thanks"]
+    assert [miss.utterance for miss in thanks] == near
+    assert all(miss.alignment is not None for miss in thanks)
 
 
 @pytest.mark.parametrize("heard", ["些些年来电话", "些些林的理解"])
