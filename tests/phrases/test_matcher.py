@@ -156,6 +156,10 @@ def test_nin_is_misheard_as_it_is_spoken(matcher: Matcher, heard: str) -> None:
     assert [hit.certain for hit in of(said(matcher, heard), "thanks")][:1] == [True]
 
 
+def test_a_greeting_is_misheard_as_it_is_spoken(matcher: Matcher) -> None:
+    assert [hit.certain for hit in of(said(matcher, "哀寗好设定集团"), "greeting")] == [True]
+
+
 def test_grandfather_is_no_stutter(matcher: Matcher) -> None:
     assert not of(said(matcher, "我爷爷没办法下楼交费。"), "blame-no-way")
     assert of(said(matcher, "我也也没办法！"), "blame-no-way")
