@@ -482,6 +482,11 @@ class PhraseHit:
     alignment: Alignment | None = None
 
     @property
+    def own_words(self) -> bool:
+        """Whether it only may be the phrase, in somebody's own words."""
+        return self.method == "exact" and self.score == OWN_WORDS
+
+    @property
     def span(self) -> Span:
         """When it is."""
         return Span(self.start_ms, self.end_ms)

@@ -56,7 +56,7 @@ CLEAR_RELIABILITY = 0.58
 words that *are* in it need: a recogniser loses words sooner than it invents a given phrase."""
 
 FIRM_RELIABILITY = 0.68
-"""Reliability that most words of a window must have before a duty counts as missing there."""
+"""Reliability that half of the words of a window must have before a duty is missing there."""
 
 SPARSE_CHARS_PER_SECOND = 1.0
 SPARSE_MIN_MS = 2000
@@ -269,21 +269,28 @@ class Case:
             phrases: Any of these.
             role: Who must say it.
             window: Where it must begin.
-            min_heard: Share that must have been understood before it counts as missing.
+            min_heard: Share that must have been understood before it counts as missing; with 0
+                it does not matter how well it was heard.
             not_with: What overlaps a certain hit of these does not count.
         """
-        hits = self.call.hits_of(phrases, role, window)
-        if not_with and hits:
-            banned = [hit.span for hit in self.call.hits_of(not_with, role) if hit.certain]
-            hits = tuple(h for h in hits if not any(h.span.overlaps(span) for span in banned))
+        banned = [hit.span for hit in self.call.hits_of(not_with, role) if hit.certain]
+
+        def counts(hit: PhraseHit) -> bool:
+            return not any(hit.span.overlaps(span) for span in banned)
+
+        hits = tuple(filter(counts, self.call.hits_of(phrases, role, window)))
         certain = [hit for hit in hits if hit.certain]
         if certain:
             return Sighting("said", certain[0])
         if hits:
             return Sighting("maybe", max(hits, key=lambda hit: hit.score))
-        near = self.nearest(phrases, role, window)
-        if near is not None and near.score >= self.nearly_said(near):
-            return Sighting("maybe", near)
+        nearly = [
+            miss
+            for miss in self._near_misses(phrases, role, window)
+            if miss.score >= self.nearly_said(miss) and counts(miss)
+        ]
+        if nearly:
+            return Sighting("maybe", max(nearly, key=lambda miss: miss.score))
         heard = self.heard(role, window)
         if heard is not None and (
             heard < min_heard or self.longest_unheard(role, window) >= MAX_UNHEARD_MS
@@ -294,7 +301,7 @@ class Case:
         return Sighting("missing", heard=heard)
 
     def _firm(self, role: Role, window: Span) -> bool:
-        """Whether most of a role's words in a window are reliable."""
+        """Whether at least half of a role's words in a window are reliable."""
         firm = total = 0
         for utterance in self.call.utterances_of(role, window):
             total += len(utterance.text)
@@ -394,17 +401,16 @@ class Case:
 
     def nearest(self, phrases: tuple[str, ...], role: Role, window: Span) -> PhraseHit | None:
         """The nearest thing that a role said in a window to phrases that were not found."""
-        return max(
-            (
-                miss
-                for miss in self.call.near_misses
-                if miss.phrase in phrases
-                and miss.role == role
-                and window.start_ms <= miss.start_ms < window.end_ms
-            ),
-            key=lambda miss: miss.score,
-            default=None,
-        )
+        misses = self._near_misses(phrases, role, window)
+        return max(misses, key=lambda miss: miss.score, default=None)
+
+    def _near_misses(
+        self, phrases: tuple[str, ...], role: Role, window: Span
+    ) -> Iterator[PhraseHit]:
+        for miss in self.call.near_misses:
+            inside = window.start_ms <= miss.start_ms < window.end_ms
+            if inside and miss.phrase in phrases and miss.role == role:
+                yield miss
 
     def words(self, role: Role, window: Span) -> str:
         """What a role said in a window."""

@@ -144,7 +144,7 @@ class Duty(Check):
         excuses = case.call.hits_of(self.trigger.not_with, role)
         chosen: dict[int, PhraseHit] = {}
         for hit in case.call.hits_of(self.trigger.phrases, role, window):
-            if any(excuse.span.overlaps(hit.span) for excuse in excuses):
+            if hit.own_words or any(excuse.span.overlaps(hit.span) for excuse in excuses):
                 continue
             if self.trigger.only_with and not self._accompanied(case, hit):
                 continue

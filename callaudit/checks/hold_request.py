@@ -80,9 +80,12 @@ class HoldRequest(Check):
                 of_hit(curt[0], prescribed),
             )
         if kind_words:
-            return Outcome.PASS, "", of_hit(requests[0] if requests else shown)
+            return Outcome.PASS, "", of_hit(kind_words[0])
         maybe = [hit for hit in (*requests, *apologies) if not hit.certain]
-        near = case.look((*settings.request, *self.apology), Role.AGENT, window).hit
+        sighting = case.look((*settings.request, *self.apology), Role.AGENT, window)
+        near = sighting.hit
+        if near is not None and sighting.state == "said":
+            return Outcome.PASS, "", of_hit(near)
         if maybe or near is not None:
             doubtful = maybe[0] if maybe else near
             assert doubtful is not None
@@ -125,8 +128,9 @@ class HoldRequest(Check):
             return Outcome.FAIL, reason, evidence
         window = Span(last.start_ms, hold.span.start_ms)
         near = case.call.hits_of(settings.request, Role.AGENT, window)
-        if any(hit.certain for hit in near):
-            return Outcome.PASS, "", of_hit(near[0])
+        certain = [hit for hit in near if hit.certain]
+        if certain:
+            return Outcome.PASS, "", of_hit(certain[0])
         heard = case.heard(Role.AGENT, window)
         if near or not last.trusted or (heard is not None and heard < 0.8):
             return (

@@ -99,15 +99,32 @@ class Order(Check):
                     of_hit(doubtful[0]),
                 )
             return not_applicable(f"不适用：没有说{'、'.join(absent)}，无从比较次序")
-        opener = openers[0]
-        early = [(item, hit) for item, hit in found if hit.start_ms < opener.start_ms]
-        if not early or (self.together and len(early) < len(found)):
+        opener = next((hit for hit in openers if hit.certain), openers[0])
+        early = self._before(opener, found)
+        if early and any(not self._before(hit, found) for hit in openers):
+            return uncertain(
+                f"疑似先说{self.first.name}「{openers[0].quote}」但不能确定，无从比较次序",
+                of_hit(openers[0]),
+            )
+        if not early and not opener.certain:
+            return uncertain(
+                f"疑似说了{self.first.name}「{opener.quote}」但不能确定，无从比较次序",
+                of_hit(opener),
+            )
+        if not early:
             return passed(
                 f"先说{self.first.name}「{opener.quote}」@{clock(opener.start_ms)}，次序正确",
                 of_hit(opener),
                 *(of_hit(hit) for _, hit in found),
             )
         return self._reversed(case, role, opener, early)
+
+    def _before(
+        self, opener: PhraseHit, found: list[tuple[Item, PhraseHit]]
+    ) -> list[tuple[Item, PhraseHit]]:
+        """What was said before an opener, against the order; empty when the order is right."""
+        early = [(item, hit) for item, hit in found if hit.start_ms < opener.start_ms]
+        return [] if self.together and len(early) < len(found) else early
 
     def _reversed(
         self, case: Case, role: Role, opener: PhraseHit, early: list[tuple[Item, PhraseHit]]

@@ -119,7 +119,7 @@ class Reexplain(Check):
         if (
             not case.sure(complaint)
             or open_end
-            or sighting.state == "maybe"
+            or sighting.state in ("maybe", "unheard")
             or (heard is not None and heard < MIN_HEARD)
         ):
             return uncertain(f"{reason}，但没有完全听清或通话中断", *evidence)

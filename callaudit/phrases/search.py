@@ -146,10 +146,18 @@ class Search:
         )
 
     def own_words(self) -> None:
-        """Adds weak wordings where nothing of their phrase was found; after everything else."""
+        """Adds weak wordings where no other hit of their phrase overlaps them; after all others.
+
+        They take no place: the sound may still decide that the phrase itself was said there.
+        """
+        added: dict[tuple[int, int], list[tuple[int, int]]] = {}
         for stream, one in self.weak:  # longest first
-            spans = self.taken.setdefault((id(stream), one.phrase), [])
-            if any(one.start < end and start < one.end for start, end in spans):
+            key = id(stream), one.phrase
+            spans = added.setdefault(key, [])
+            if any(
+                one.start < end and start < one.end
+                for start, end in (*spans, *self.taken.get(key, ()))
+            ):
                 continue
             if self._permitted(stream, one.phrase, one.variant, one.start, one.end):
                 spans.append((one.start, one.end))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from callaudit.phrases.phonetics import UNKNOWN, syllables_of
+from callaudit.phrases.phonetics import syllables_of
 
 if TYPE_CHECKING:
     from jieba import Tokenizer
@@ -30,6 +30,8 @@ INTERJECTIONS = frozenset("喂啊哎唉诶欸嘿哦噢喔呀吧嘛吗呢哈") | 
 
 KIN = frozenset("爷奶妈爸哥姐弟妹叔婶伯舅姑姨婆公宝太")
 """Doubled they are words (爷爷), not stutters."""
+_THANKS = frozenset("谢")
+"""Said so often, and so often heard as another character, that its sound is kept doubled."""
 
 _SAME = {
     "您": "你",
@@ -177,7 +179,7 @@ def squeeze(clean: str, keep: frozenset[str] = frozenset()) -> list[int]:
     """Positions that remain when hesitations and stutters are left out.
 
     Of a run of the same character (对对对不起) one is kept, two where the doubled character is in
-    ``keep`` (谢谢), sounds like one that is (些些 may have been 谢谢) or is a word of kinship; of a
+    ``keep`` (谢谢), sounds like 谢 (些些 may have been 谢谢) or is a word of kinship; of a
     repeated group of two to four characters (有什么有什么) the last is kept, unless the group is in
     ``keep``. Digits are never touched.
 
@@ -210,17 +212,14 @@ def squeeze(clean: str, keep: frozenset[str] = frozenset()) -> list[int]:
 
 
 def _may_double(character: str, keep: frozenset[str]) -> bool:
-    return character in keep or character in KIN or _syllable(character) in _syllables(keep)
+    if character in keep or character in KIN:
+        return True
+    return any(_syllable(character) == _syllable(word) for word in _THANKS & keep)
 
 
 @cache
 def _syllable(character: str) -> str:
     return syllables_of(character)[0]
-
-
-@cache
-def _syllables(keep: frozenset[str]) -> frozenset[str]:
-    return frozenset(_syllable(one) for one in keep if len(one) == 1) - {UNKNOWN}
 
 
 _REPEATED = re.compile(r"([^\d\n]{2,4})\1+")

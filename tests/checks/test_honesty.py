@@ -8,7 +8,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from callaudit.calls import CallMetadata, CallTimeline, Outcome, Role
+from callaudit.calls import (
+    Alignment,
+    CallMetadata,
+    CallTimeline,
+    Outcome,
+    PhraseHit,
+    Role,
+    Span,
+)
 from callaudit.checks import Case, Check, Finding, Knowledge, kinds
 from callaudit.checks.base import failed
 from callaudit.phrases.matcher import Matcher
@@ -149,6 +157,46 @@ def test_a_call_of_which_not_a_word_was_understood_crashes_nothing(
     call = replace(call, metadata=replace(call.metadata, hangup_by=hangup_by))
     outcomes = {verdict.outcome for verdict in rulebook.judge(call)}
     assert Outcome.ERROR not in outcomes
+
+
+def test_any_near_miss_that_may_have_been_the_duty_leaves_it_open(
+    rulebook: Rulebook, matcher: Matcher
+) -> None:
+    call = hear(
+        "坐席 您好，工号027，请问有什么可以帮您？\n坐席 您家里的阀门打开以后，水流起来就会热。",
+        CallMetadata(),
+        matcher,
+    )
+    clear, doubtful = call.transcript.utterances
+    heard = (replace(clear, confidence=0.95), replace(doubtful, confidence=0.5))
+    syllables = ("re", "dian", "ji", "tuan")
+    near = [
+        PhraseHit(
+            "company-name", Role.AGENT, one.id, one.start_ms, one.end_ms, "", "热电集团",
+            "phonetic", score, False, alignment=Alignment(syllables, syllables, score),
+        )
+        for one, score in ((clear, 0.85), (doubtful, 0.8))
+    ]  # fmt: skip
+    case = Case(
+        replace(
+            call,
+            transcript=replace(call.transcript, utterances=heard),
+            near_misses=tuple(near),
+        ),
+        Knowledge({}),
+    )
+    window = Span(0, call.duration_ms)
+    sighting = case.look(("company-name",), Role.AGENT, window, 0)
+    assert (sighting.state, sighting.hit) == ("maybe", near[1])
+
+
+def test_own_words_for_a_request_are_no_request_to_repeat(
+    rulebook: Rulebook, matcher: Matcher
+) -> None:
+    call = hear("客户 家里不热。\n坐席 可以明天再跟师傅说一下。", CallMetadata(), matcher)
+    assert [hit.own_words for hit in call.hits if hit.phrase == "please-repeat"] == [True]
+    verdicts = {verdict.rule: verdict for verdict in rulebook.judge(call)}
+    assert verdicts["ask-repeat"].outcome == Outcome.NOT_APPLICABLE
 
 
 lines = st.lists(

@@ -247,6 +247,10 @@ def test_own_words_are_for_a_person_to_judge(book: Callable[..., Phrasebook]) ->
     # What is misheard of the phrase itself counts before the words that only may be it.
     assert [one[1:] for one in found("还有什么可以帮林？")] == [("phonetic", True)]
     assert not found("还有哪件事要我斑？"), "own words are never matched by their sound"
+    # The sound may still decide that the phrase itself was said where own words were heard.
+    matches = matcher.find([say("还有什么科技办脸？", Role.AGENT)], candidates=True)
+    assert [hit.certain for hit in matches.hits] == [False]
+    assert [candidate.phrase for candidate in matches.candidates] == ["offer"]
 
 
 def test_an_example_that_is_certain_is_no_maybe(book: Callable[..., Phrasebook]) -> None:
