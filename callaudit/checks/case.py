@@ -95,7 +95,7 @@ class Sighting:
             (and the window was heard well); ``unheard`` (missing, but the window was heard badly).
         hit: The best hit for ``said`` and ``maybe``.
         heard: Share of the role's voice in the window that was understood.
-        firm: Whether most of what was understood there is reliable.
+        firm: Whether at least half of what was understood there is reliable.
     """
 
     state: Literal["said", "maybe", "missing", "unheard"]

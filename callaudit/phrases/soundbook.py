@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _FEW_SEEDS = 3
+"""Syllables up to which a wording has so few seeds that each is laid for every way to speak it."""
 LENGTHS = 12
 """Thresholds are kept by weight in whole syllables, up to this."""
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from callaudit.calls import (
-    OWN_WORDS,
     Alignment,
     CallReport,
     CallTimeline,
@@ -91,7 +90,7 @@ class Explained:
         if self.hit.method == "exact":
             if self.hit.certain:
                 return "与话术字面一致"
-            if self.hit.score == OWN_WORDS:
+            if self.hit.own_words:
                 return "可能是用自己的话说的，要人工判断"
             return "与话术字面一致，但跨了两句话，要人工判断"
         alignment = self.hit.alignment

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from callaudit.phrases.phonetics import (
@@ -78,11 +78,14 @@ def test_the_table_knows_all_common_characters() -> None:
 
 
 @given(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FA5), syllables)
+@example("年", "ni")
+@example("年", "nin")
 def test_a_sound_costs_as_little_as_its_nearest_reading(character: str, wish: str) -> None:
     sound = TABLE.sound_of.get(character, 0)
     readings = [TABLE.syllables[reading] for reading in TABLE.sounds[sound]]
+    ways = (wish, "nin") if wish == "ni" else (wish,)  # 您 is compared as 你
     if sound:
-        expected = min(distance(wish, reading) for reading in readings)
+        expected = min(distance(way, reading) for way in ways for reading in readings)
         assert TABLE.costs[TABLE.ids[wish], sound] == pytest.approx(expected, abs=1e-6)
 
 
