@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from calls import GOOD, RUDE, heard, plan, rows, verdicts, write
 from dialogue_auditor import MODEL
-from ray_auditors import Assassins
+from ray_auditors import Assassins, Companions
 
 from callaudit.batch import ray_engine
 from callaudit.batch.ray_engine import RayEngine
@@ -101,7 +101,8 @@ def test_nodes_share_the_work_and_never_hold_more_than_a_little(
         with store.reading() as connection:
             claimed.append(len(list_jobs(connection, [JobState.CLAIMED])))
 
-    tally = run_batch(store, on(cluster, calls, tmp_path), count)
+    made = on(cluster, calls, tmp_path, make_auditor=Companions(tmp_path))
+    tally = run_batch(store, made, count)
     assert (tally.audited, tally.crashes) == (24, 0)
     assert AHEAD < max(claimed) <= 2 * AHEAD
     assert set(heard(tmp_path).values()) == {1}
@@ -142,7 +143,9 @@ def test_node_that_dies_loses_nothing(
             cluster.remove_node(nodes.pop(), allow_graceful=False)
 
     try:
-        tally = run_batch(store, on(cluster, calls, tmp_path, auditors={"delay_s": 0.2}), remove)
+        companions = Companions(tmp_path, delay_s=0.2)
+        made = on(cluster, calls, tmp_path, make_auditor=companions)
+        tally = run_batch(store, made, remove)
     finally:
         cluster.add_node(**NODE)
     assert nodes == []
