@@ -11,9 +11,6 @@ from itertools import accumulate
 from typing import Literal, Protocol
 
 from callaudit.calls import (
-    DOUBTFUL_RELIABILITY,
-    NEARLY_SAID,
-    NEARLY_SAID_DOUBTFUL,
     CallTimeline,
     Evidence,
     PhraseHit,
@@ -30,6 +27,12 @@ from callaudit.checks.intervals import crop, subtract, total_ms
 from callaudit.checks.scenario import ScenarioSettings, deduce_scenario
 from callaudit.checks.talk import TalkTurn, spoken, talk_turns
 from callaudit.checks.windows import TIME_TOLERANCE_MS
+from callaudit.reliability import (
+    DOUBTFUL_RELIABILITY,
+    NEARLY_SAID,
+    NEARLY_SAID_DOUBTFUL,
+    reliabilities,
+)
 
 MIN_HEARD = 0.8
 """Share of a role's voice in a window that must have been understood before something in it
@@ -214,6 +217,15 @@ class Case:
     # --- how well it was heard -----------------------------------------------------------------
 
     @cached_property
+    def reliability(self) -> dict[int, float]:
+        """How far the text of each utterance can be trusted, where that is known."""
+        return reliabilities(self.call.utterances)
+
+    def clear(self, utterance: Utterance) -> bool:
+        """Whether an utterance was heard so well that it means something what is *not* in it."""
+        return self.reliability.get(utterance.id, 1.0) >= CLEAR_RELIABILITY
+
+    @cached_property
     def _understood(self) -> dict[Role, tuple[Span, ...]]:
         spans: dict[Role, list[Span]] = {role: [] for role in Role}
         for utterance in self.call.utterances:
@@ -222,8 +234,7 @@ class Case:
                 len(spoken(utterance.text)) * 1000
                 < SPARSE_CHARS_PER_SECOND * utterance.span.duration_ms
             )
-            clear = self.call.reliability.get(utterance.id, 1.0) >= CLEAR_RELIABILITY
-            if clear and not sparse and not looping and utterance.text:
+            if self.clear(utterance) and not sparse and not looping and utterance.text:
                 # voice activity is padded more generously than recognised text
                 start_ms = max(0, utterance.start_ms - TIME_TOLERANCE_MS)
                 spans[utterance.role].append(Span(start_ms, utterance.end_ms + TIME_TOLERANCE_MS))
@@ -305,13 +316,13 @@ class Case:
         firm = total = 0
         for utterance in self.call.utterances_of(role, window):
             total += len(utterance.text)
-            if self.call.reliability.get(utterance.id, 1.0) >= FIRM_RELIABILITY:
+            if self.reliability.get(utterance.id, 1.0) >= FIRM_RELIABILITY:
                 firm += len(utterance.text)
         return 2 * firm >= total
 
     def nearly_said(self, miss: PhraseHit) -> float:
         """Similarity from which something said may have been a phrase that was not found."""
-        if self.call.reliability.get(miss.utterance, 1.0) >= DOUBTFUL_RELIABILITY:
+        if self.reliability.get(miss.utterance, 1.0) >= DOUBTFUL_RELIABILITY:
             return NEARLY_SAID
         account = miss.alignment
         if account is None or len(account.expected) < 4 or "" in account.heard:
@@ -344,7 +355,7 @@ class Case:
             return True
         last = max(spans, key=lambda span: (span.end_ms, span.start_ms))
         said = [utterance for utterance in self.call.utterances if utterance.span.overlaps(last)]
-        return bool(said) and said[-1].trusted
+        return bool(said) and self.clear(said[-1])
 
     def unheard_before(self, role: Role, window: Span) -> int:
         """Milliseconds of the role's voice in the window in which no word was recognised.

@@ -78,7 +78,7 @@ class Dictation(Check):
                 )
             elif late:
                 doubts.append((f"报号码之后才说「{late[0].quote}」", of_hit(late[0])))
-            elif sighting.state == "unheard" or not utterance.trusted:
+            elif sighting.state == "unheard" or not case.clear(utterance):
                 doubts.append(("报号码之前的话没有听清", of_utterance(utterance)))
             else:
                 bad.append(utterance)

@@ -72,8 +72,9 @@ class HoldRequest(Check):
         apologies = case.call.hits_of(self.apology, Role.AGENT, window)
         kind_words = [hit for hit in (*requests, *apologies) if hit.certain]
         shown = hold.hits[0]
+        clear = all(case.clear(utterance) for utterance in hold.announcement)
         prescribed = case.prescribed(settings.request)
-        if curt and curt[0].certain and not kind_words:
+        if curt and curt[0].certain and clear and not kind_words:
             return (
                 Outcome.FAIL,
                 f"让客户等待时说「{curt[0].quote}」，生硬 {at}",
@@ -97,7 +98,7 @@ class HoldRequest(Check):
         said = "".join(utterance.text for utterance in hold.announcement)
         before = Span(max(0, shown.start_ms - 1500), shown.start_ms)
         if (
-            not all(utterance.trusted for utterance in hold.announcement)
+            not clear
             or any(word in said for word in POLITE_WORDS)
             or case.unheard_before(Role.AGENT, before) > LOST_WORD_MS
         ):
@@ -132,7 +133,7 @@ class HoldRequest(Check):
         if certain:
             return Outcome.PASS, "", of_hit(certain[0])
         heard = case.heard(Role.AGENT, window)
-        if near or not last.trusted or (heard is not None and heard < 0.8):
+        if near or not case.clear(last) or (heard is not None and heard < 0.8):
             return (
                 Outcome.UNCERTAIN,
                 f"{reason}（但之前的话没有听清）",

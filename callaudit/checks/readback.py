@@ -121,7 +121,7 @@ class Readback(Check):
             )
         heard = case.heard(Role.AGENT, _after(case, first))
         badly = heard is not None and heard < MIN_HEARD
-        if badly or not all(u.trusted for item in missing for u in item.utterances):
+        if badly or not all(case.clear(u) for item in missing for u in item.utterances):
             return uncertain(f"{reason}（但没有完全听清）", *evidence)
         if all(item.kind == "address" and self._similar(case, item) for item in missing):
             return uncertain(

@@ -13,7 +13,7 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
-from callaudit import calls
+from callaudit import calls, reliability
 from callaudit.calls import AcousticScore, PhraseHit, Utterance
 from callaudit.files import source_sha256
 from callaudit.phrases.exact import ExactIndex
@@ -36,7 +36,7 @@ def search_sha256(phrasebook: Phrasebook) -> str | None:
         ``None`` for a phrasebook that was not read from files, or when the program's own text
         cannot be read.
     """
-    program = source_sha256(Path(__file__).parent, Path(calls.__file__))
+    program = source_sha256(Path(__file__).parent, Path(calls.__file__), Path(reliability.__file__))
     if not phrasebook.sha256 or program is None:
         return None
     libraries = [version(name) for name in ("jieba", "opencc", "pypinyin")]

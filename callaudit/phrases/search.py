@@ -10,15 +10,11 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from callaudit.calls import (
-    DOUBTFUL_RELIABILITY,
-    NEARLY_SAID,
-    NEARLY_SAID_DOUBTFUL,
     OWN_WORDS,
     AcousticScore,
     Alignment,
     PhraseHit,
     Role,
-    reliabilities,
 )
 from callaudit.phrases.decision import Decision, decide
 from callaudit.phrases.exact import ExactIndex, Found
@@ -28,6 +24,12 @@ from callaudit.phrases.results import Candidate, Matches
 from callaudit.phrases.sounds import SETTLED, surcharges
 from callaudit.phrases.streams import Heard, Stream
 from callaudit.phrases.text import number_value, word_borders
+from callaudit.reliability import (
+    DOUBTFUL_RELIABILITY,
+    NEARLY_SAID,
+    NEARLY_SAID_DOUBTFUL,
+    reliabilities,
+)
 
 if TYPE_CHECKING:
     import numpy as np

@@ -147,6 +147,28 @@ def test_what_is_missing_is_a_failure_only_in_words_that_are_reliable(
     assert verdicts["opening-greeting"].outcome == Outcome.PASS
 
 
+@pytest.mark.parametrize(
+    ("announcement", "outcome"),
+    [
+        (0.9, Outcome.FAIL),
+        (0.5, Outcome.UNCERTAIN),  # 请 is lost easily there
+    ],
+)
+def test_a_hold_without_a_request_is_a_failure_only_where_it_was_heard_well(
+    rulebook: Rulebook, matcher: Matcher, announcement: float, outcome: Outcome
+) -> None:
+    call = hear(
+        "客户 帮我查一下欠费。\n坐席 你等一下。\n坐席 +13 您家没有欠费。", CallMetadata(), matcher
+    )
+    utterances = tuple(
+        replace(one, confidence=announcement) if one.role == Role.AGENT else one
+        for one in call.transcript.utterances
+    )
+    call = replace(call, transcript=replace(call.transcript, utterances=utterances))
+    verdicts = {verdict.rule: verdict for verdict in rulebook.judge(call)}
+    assert verdicts["hold-request"].outcome == outcome
+
+
 @pytest.mark.parametrize("hangup_by", ["agent", "customer", "system", None])
 def test_a_call_of_which_not_a_word_was_understood_crashes_nothing(
     rulebook: Rulebook, matcher: Matcher, hangup_by: str | None
