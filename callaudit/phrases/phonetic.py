@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from callaudit.phrases.alignment import NEVER, Batch, align, differs, packed, trace, unpacked
 from callaudit.phrases.graph import PARTICLE_WEIGHT, PARTICLES, Node
 from callaudit.phrases.layout import Layout
+from callaudit.phrases.lookup import Lookup
 from callaudit.phrases.model import Phrase
 from callaudit.phrases.notation import NUMERALS
 from callaudit.phrases.phonetics import SyllableTable, build_table
@@ -42,6 +43,7 @@ _PAD = 2
 _SLACK = 2
 _MARGIN = 512
 _CHUNK = 5
+_WALLS = Lookup({"\n": NEVER}, 0.0, "float32")
 _ROWS = 10_000
 """Rows that are aligned together: what is more falls out of the processor's cache."""
 
@@ -138,10 +140,9 @@ class Speech:
         import numpy as np
 
         text = self.text + "\n"
-        walls = [NEVER if character == "\n" else 0.0 for character in text]
         return (
-            packed(np.array(insert_costs(text), dtype=np.float32)),
-            packed(np.array(walls, dtype=np.float32)),
+            packed(insert_costs(text)),
+            packed(_WALLS(text)),
             packed(np.append(self.surcharge, np.float32(NEVER))),
         )
 
@@ -193,7 +194,7 @@ class PhoneticIndex:
         """Where variants may have been said, best first; of a phrase's, the best at each place."""
         if len(speech.text) < 2 or not self.variants:
             return []
-        sounds = self._sounds(speech.text)
+        sounds = self.table.heard(speech.text)
         return self._among(self._spots(sounds, speech), sounds, speech, FLOOR)
 
     def nearest(self, speech: Speech, floor: float) -> list[Sounding]:
@@ -206,13 +207,7 @@ class PhoneticIndex:
             return []
         zeros = np.zeros_like(variants)
         spots = _Spots(variants, zeros, zeros + len(speech.text))
-        return self._among(spots, self._sounds(speech.text), speech, floor)
-
-    def _sounds(self, text: str) -> NDArray[np.int64]:
-        import numpy as np
-
-        get = self.table.sound_of.get
-        return np.array([get(character, 0) for character in text], dtype=np.int64)
+        return self._among(spots, self.table.heard(speech.text), speech, floor)
 
     def _among(
         self, spots: _Spots, sounds: NDArray[np.int64], speech: Speech, floor: float

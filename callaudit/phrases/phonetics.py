@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
+from callaudit.phrases.lookup import Lookup
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -258,6 +260,11 @@ class SyllableTable:
     syllables: tuple[str, ...]
     sounds: tuple[tuple[int, ...], ...]
     sound_of: dict[str, int]
+
+    @cached_property
+    def heard(self) -> Lookup:
+        """Sounds of the characters of a text."""
+        return Lookup(self.sound_of, 0, "int64")
 
     @cached_property
     def ids(self) -> dict[str, int]:

@@ -245,7 +245,7 @@ class Search:
         import numpy as np
 
         stream = stretch.stream
-        surcharge = np.array(surcharges(stream.text + "\n"), dtype=np.float32)
+        surcharge = surcharges(stream.text + "\n")
         for (owner, _), spans in self.taken.items():
             if owner == id(stream):
                 for start, end in spans:

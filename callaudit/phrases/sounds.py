@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from callaudit.phrases.alignment import NEVER
 from callaudit.phrases.graph import NEGATIONS, PARTICLES, Graph, build_graph
+from callaudit.phrases.lookup import Lookup, codes
 from callaudit.phrases.model import Phrase
 from callaudit.phrases.phonetics import SyllableTable
 from callaudit.phrases.text import KIN
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _INSERT, _INSERT_PARTICLE, _INSERT_NEGATION = 0.55, 0.15, 1.3
 _INSERT_STUTTER = 0.15
@@ -47,29 +52,35 @@ def sound_variants(
     return variants
 
 
-_INSERTS = (
+_INSERTS = Lookup(
     dict.fromkeys(PARTICLES, _INSERT_PARTICLE)
     | dict.fromkeys(NEGATIONS, _INSERT_NEGATION)
-    | {"\n": NEVER}
+    | {"\n": NEVER},
+    _INSERT,
+    "float32",
 )
+_STUTTERS = Lookup(dict.fromkeys(KIN | {"\n"}, NEVER), _INSERT_STUTTER, "float32")
+_SURCHARGES = Lookup(dict.fromkeys(NEGATIONS, _NEGATION_CHANGED) | {"\n": NEVER}, 0.0, "float32")
 
 
-_SURCHARGES = dict.fromkeys(NEGATIONS, _NEGATION_CHANGED) | {"\n": NEVER}
+def insert_costs(text: str) -> NDArray[np.float32]:
+    """What it costs that a character stands inside a wording that does not have it.
 
+    Returns:
+        float32 [characters].
+    """
+    import numpy as np
 
-_DOUBLED = re.compile(r"(.)\1")
-
-
-def insert_costs(text: str) -> list[float]:
-    """What it costs that a character stands inside a wording that does not have it."""
-    costs = [_INSERTS.get(character, _INSERT) for character in text]
-    for doubled in _DOUBLED.finditer(text):
-        if doubled.group(1) not in KIN:
-            place = doubled.end() - 1
-            costs[place] = min(costs[place], _INSERT_STUTTER)
+    costs, characters = _INSERTS(text), codes(text)
+    again = np.flatnonzero(characters[1:] == characters[:-1]) + 1
+    costs[again] = np.minimum(costs[again], _STUTTERS(text)[again])
     return costs
 
 
-def surcharges(text: str) -> list[float]:
-    """What it costs in addition to take a character for another one: much for a negation."""
-    return [_SURCHARGES.get(character, 0.0) for character in text]
+def surcharges(text: str) -> NDArray[np.float32]:
+    """What it costs in addition to take a character for another one: much for a negation.
+
+    Returns:
+        float32 [characters].
+    """
+    return _SURCHARGES(text)

@@ -144,7 +144,7 @@ def measure(count: int, words: list[str], runs: int) -> tuple[float, ...]:
         text=text,
         wanted=np.ones((1, count), dtype=bool),
         speakers=np.zeros(len(text), dtype=np.int64),
-        surcharge=np.array(surcharges(text), dtype=np.float32),
+        surcharge=surcharges(text),
     )
     heard, *written = syllable_strings(matcher, [text, *phrases])
     utterances = [
