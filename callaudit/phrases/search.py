@@ -433,7 +433,7 @@ class Search:
             number, similarity = place.sounding.phrase, place.sounding.similarity
             phrase = self.phrases[number]
             nearly = similarity >= NEARLY_SAID or (
-                similarity >= NEARLY_SAID_DOUBTFUL and place.heard.utterance in self.unreliable
+                similarity >= NEARLY_SAID_DOUBTFUL and self._is_doubtful(place)
             )
             far = not nearly and (phrase.id in found or number in known)
             if not phrase.is_duty or far or not self._free(place):
@@ -444,6 +444,14 @@ class Search:
                 nearest[key] = hit
             known.add(number)
         return tuple(nearest[key] for key in sorted(nearest))
+
+    def _is_doubtful(self, place: _Place) -> bool:
+        """Whether a sounding begins in an utterance that may say something else."""
+        end = place.sounding.end - place.first
+        owners = set(place.stream.owners[max(0, end - _CONTEXT) : end]) - {-1}
+        near = {place.stream.spoken[owner].utterance.id for owner in owners}
+        # Where it begins takes long to find out.
+        return not near.isdisjoint(self.unreliable) and place.heard.utterance in self.unreliable
 
     def matches(self, candidates: bool) -> Matches:
         """Everything found, in order."""
