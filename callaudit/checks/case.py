@@ -61,6 +61,9 @@ words that *are* in it need: a recogniser loses words sooner than it invents a g
 FIRM_RELIABILITY = 0.68
 """Reliability that half of the words of a window must have before a duty is missing there."""
 
+NO_CHANCE_LENGTH = 6
+"""Characters of a wording that does not come about by chance among words that are not reliable."""
+
 SPARSE_CHARS_PER_SECOND = 1.0
 SPARSE_MIN_MS = 2000
 """An utterance this long with fewer characters per second lost words: nobody speaks so slowly."""
@@ -307,11 +310,11 @@ class Case:
             heard < min_heard or self.longest_unheard(role, window) >= MAX_UNHEARD_MS
         ):
             return Sighting("unheard", heard=heard)
-        if min_heard and not self._firm(role, window):
+        if min_heard and not self.firm(role, window):
             return Sighting("unheard", heard=heard, firm=False)
         return Sighting("missing", heard=heard)
 
-    def _firm(self, role: Role, window: Span) -> bool:
+    def firm(self, role: Role, window: Span) -> bool:
         """Whether at least half of a role's words in a window are reliable."""
         firm = total = 0
         for utterance in self.call.utterances_of(role, window):
@@ -330,17 +333,23 @@ class Case:
         return NEARLY_SAID_DOUBTFUL
 
     def sure(self, hit: PhraseHit) -> bool:
-        """Whether a hit is good enough to base an accusation on.
+        """Whether a hit is good enough to base a verdict on what should have followed it.
 
-        What merely sounds alike is not, when it was heard badly or not all syllables agree.
+        What merely sounds alike is not, where not all syllables agree.
         """
-        if hit.method == "phonetic" and (hit.score < SURE_SIMILARITY or not self.trusted(hit)):
+        if hit.method == "phonetic" and hit.score < SURE_SIMILARITY:
             return False
-        return hit.certain
+        return hit.certain and self.trusted(hit)
 
     def trusted(self, hit: PhraseHit) -> bool:
-        """Whether the utterance of a hit was heard well."""
-        return self.call.utterances[hit.utterance].trusted
+        """Whether the words of a hit were said, and not others that were heard as them.
+
+        Among words that are not reliable a few may be a phrase by chance.
+        """
+        utterance = self.call.utterances[hit.utterance]
+        if self.reliability.get(utterance.id, 1.0) >= FIRM_RELIABILITY:
+            return True
+        return utterance.trusted and len(spoken(hit.quote)) >= NO_CHANCE_LENGTH
 
     def clear_before(self, time_ms: int) -> bool:
         """Whether the last words before a time were understood, whoever said them.

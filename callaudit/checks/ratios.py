@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field
 from typing_extensions import override
 
-from callaudit.calls import Role, Utterance
+from callaudit.calls import PhraseHit, Role, Utterance
 from callaudit.checks.base import Check, Finding, failed, not_applicable, passed, uncertain
 from callaudit.checks.case import Case
 from callaudit.checks.evidence import clock, of_utterance
@@ -92,28 +93,27 @@ class Honorific(Check):
 class Fillers(Check):
     """少用口病语（嗯、呃、那个、就是说……）。
 
-    检查：坐席每说一分钟话有多少口病语：sounds 里的声音，以及 words 里前后有停顿（标点）的词。
+    检查：坐席每说一分钟话说了多少次 phrases（口病语）。
     整句只有“嗯”是在听，不算；识别会丢掉一些口病语，所以只会少算。
     合格：每分钟不超过 max_per_minute；识别得到的文字还要不超过它的 recogniser_share。
     不合格：超过；依据是含口病语的句子。
     不适用：坐席说话不足 min_seconds 秒（用 when 的 agent_voice_seconds 也可以）。
-    待复核：坐席的话听清不到六成，或识别得到的次数已接近上限。
+    待复核：坐席的话听清不到六成，或识别得到的次数已接近上限，
+    或算上可能是口病语的话（“那个我给您查”）就超过上限。
 
     YAML 示例：
         kind: fillers
+        phrases: [filler-sound, filler]
         max_per_minute: 8
-        sounds: [嗯, 呃, 额]
-        words: [那个, 就是说]
     """
 
     may_auto_fail: ClassVar[bool] = False
 
     kind: Literal["fillers"]
+    phrases: PhraseIds = Field(min_length=1)
     max_per_minute: float = Field(default=8, gt=0)
     min_seconds: float = Field(default=30, gt=0)
     recogniser_share: float = Field(default=0.75, gt=0, le=1)
-    sounds: tuple[str, ...] = ("嗯", "呃", "额")
-    words: tuple[str, ...] = ("那个", "这个", "就是说", "然后呢")
 
     @override
     def examine(self, case: Case) -> Finding:
@@ -122,34 +122,33 @@ class Fillers(Check):
             return not_applicable(
                 f"不适用：坐席说话 {voice_ms / 1000:.0f} 秒，不足 {self.min_seconds:g} 秒"
             )
-        pattern = self._pattern()
-        found = [
-            (utterance, pattern.findall(utterance.text))
-            for utterance in case.call.utterances_of(Role.AGENT)
-            if not is_backchannel(utterance)
+        said = [
+            hit
+            for hit in case.call.hits_of(self.phrases, Role.AGENT)
+            if not is_backchannel(case.call.utterances[hit.utterance])
         ]
-        count = sum(len(words) for _, words in found)
-        rate = count * 60_000 / voice_ms
-        reason = f"口病语 {count} 次，每分钟 {rate:.1f} 次，限 {self.max_per_minute:g} 次"
-        if rate > self.max_per_minute:
-            used = [utterance for utterance, words in found if words]
+        certain = [hit for hit in said if hit.certain]
+        used = [case.call.utterances[one] for one in dict.fromkeys(h.utterance for h in said)]
+        evidence = tuple(of_utterance(utterance) for utterance in used[:EVIDENCE_MAX])
+
+        def rate(hits: Sequence[PhraseHit]) -> float:
+            return len(hits) * 60_000 / voice_ms
+
+        reason = (
+            f"口病语 {len(certain)} 次，每分钟 {rate(certain):.1f} 次，"
+            f"限 {self.max_per_minute:g} 次"
+        )
+        if rate(certain) > self.max_per_minute:
             most = f"；如「{used[0].text[:20]}」@{clock(used[0].start_ms)}"
-            return failed(reason + most, tuple(of_utterance(u) for u in used[:EVIDENCE_MAX]))
+            return failed(reason + most, evidence)
         heard = case.heard(Role.AGENT, case.call.span)
         if heard is not None and heard < 0.6:
             return uncertain(f"{reason}，但坐席的话只听清 {100 * heard:.0f}%")
         recognised = case.call.transcript.model is not None
-        if recognised and rate > self.recogniser_share * self.max_per_minute:
-            used = [utterance for utterance, words in found if words]
+        if recognised and rate(certain) > self.recogniser_share * self.max_per_minute:
+            return uncertain(f"{reason}，识别会漏掉一些，可能已经超过", *evidence)
+        if rate(said) > self.max_per_minute:
             return uncertain(
-                f"{reason}，识别会漏掉一些，可能已经超过",
-                *(of_utterance(u) for u in used[:EVIDENCE_MAX]),
+                f"{reason}，另有 {len(said) - len(certain)} 处可能也是口病语", *evidence
             )
         return passed(reason)
-
-    def _pattern(self) -> re.Pattern[str]:
-        sounds = "|".join(map(re.escape, self.sounds))
-        words = "|".join(map(re.escape, self.words))
-        pause = r"[，。！？、,.!?…\s]"
-        # a word is a filler where the speaker pauses after it: 那个，您稍等 (but not 那个阀门)
-        return re.compile(f"(?:{sounds})(?!{sounds})|(?:{words})(?={pause}|呢{pause})")

@@ -19,7 +19,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from callaudit.phrases.alignment import NEVER, Batch, align, differs, packed, trace, unpacked
-from callaudit.phrases.graph import PARTICLE_WEIGHT, PARTICLES, Node
+from callaudit.phrases.graph import PARTICLE_WEIGHT, Node
 from callaudit.phrases.layout import Layout
 from callaudit.phrases.lookup import Lookup
 from callaudit.phrases.model import Phrase
@@ -30,6 +30,7 @@ from callaudit.phrases.sounds import (
     PLAINLY_OTHER,
     SoundVariant,
     insert_costs,
+    is_slight,
     sound_variants,
 )
 
@@ -376,7 +377,7 @@ class _Alignments:
         if not any(node.gap > 0 for node, _ in path):
             used = {column for _, column in path}
             others += sum(
-                column not in used and self.speech.text[column] not in PARTICLES
+                column not in used and not is_slight(self.speech.text, column)
                 for column in range(start, end)
             )
         return others + missing, missing

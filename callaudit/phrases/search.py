@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _CONTEXT = 24
 """Characters around a hit in which its exceptions are looked for."""
 _SETTLED_LENGTH = 3
+_UNBROKEN = 3
+"""Characters up to which what accuses or makes a duty arise does not span a pause: 慢慢耍，我们."""
 _SOUGHT = 0.8
 """Similarity from which a missing duty is worth comparing with the sound."""
 
@@ -339,6 +341,9 @@ class Search:
         if not _placed(phrase.variants[variant], stream, start, end):
             return False
         if _excepted(phrase, stream.text, start, end):
+            return False
+        short = not phrase.is_duty and end - start <= _UNBROKEN
+        if short and stream.breaks_inside(start, end):
             return False
         return not phrase.word_borders or self._on_word_borders(stream, start, end)
 

@@ -77,6 +77,14 @@ def insert_costs(text: str) -> NDArray[np.float32]:
     return costs
 
 
+def is_slight(text: str, place: int) -> bool:
+    """Whether a character that stands inside a wording means nothing: a particle, a stutter."""
+    character = text[place]
+    return character in PARTICLES or (
+        character not in KIN and character in (text[place - 1 : place], text[place + 1 : place + 2])
+    )
+
+
 def surcharges(text: str) -> NDArray[np.float32]:
     """What it costs in addition to take a character for another one: much for a negation.
 

@@ -158,6 +158,16 @@ class Stream:
         place = self.places[end - 1] + 1
         return place in text.breaks or place == len(text.clean)
 
+    def breaks_inside(self, start: int, end: int) -> bool:
+        """Whether there is a pause (punctuation, a space, a new utterance) in a stretch."""
+        owner = self.owners[start]
+        if self.owners[end - 1] != owner:
+            return True
+        breaks = self.spoken[owner].text.breaks
+        return any(
+            place in breaks for place in range(self.places[start] + 1, self.places[end - 1] + 1)
+        )
+
     def joined(self, start: int, end: int) -> bool:
         """Whether the utterance of the stretch is joined to one before or after it."""
         start, end = self._utterance(start, end)

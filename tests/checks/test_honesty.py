@@ -148,6 +148,27 @@ def test_what_is_missing_is_a_failure_only_in_words_that_are_reliable(
 
 
 @pytest.mark.parametrize(
+    ("confidence", "said", "outcome"),
+    [
+        (0.9, "这个您别再问了", Outcome.FAIL),
+        (0.64, "这个您别再问了", Outcome.UNCERTAIN),  # 别再耽误 was heard so
+        (0.64, "我也不知道你问我我问谁去", Outcome.FAIL),  # too much to be chance
+    ],
+)
+def test_a_few_words_among_unreliable_ones_accuse_nobody(
+    rulebook: Rulebook, matcher: Matcher, confidence: float, said: str, outcome: Outcome
+) -> None:
+    call = hear(f"客户 那什么时候来？\n坐席 {said}。\n客户 行吧。", CallMetadata(), matcher)
+    utterances = tuple(
+        replace(one, confidence=confidence) if one.role == Role.AGENT else one
+        for one in call.transcript.utterances
+    )
+    call = replace(call, transcript=replace(call.transcript, utterances=utterances))
+    verdicts = {verdict.rule: verdict for verdict in rulebook.judge(call)}
+    assert verdicts["forbidden-impatient"].outcome == outcome
+
+
+@pytest.mark.parametrize(
     ("announcement", "outcome"),
     [
         (0.9, Outcome.FAIL),

@@ -278,6 +278,18 @@ def test_a_missing_duty_is_looked_for_in_everything_that_was_said(
         assert [hit.method for hit in hits if hit.certain] == (["acoustic"] if found else [])
 
 
+@pytest.mark.parametrize("broken", [["您慢慢耍，我们等着。"], ["您慢慢耍。", "我们等着。"]])
+def test_what_accuses_is_not_put_together_across_a_pause(
+    matcher: Matcher, broken: list[str]
+) -> None:
+    def found(*texts: str) -> set[str]:
+        spoken = [say(text, Role.CUSTOMER, n, 2500 * n) for n, text in enumerate(texts)]
+        return {hit.phrase for hit in matcher.find(spoken).hits}
+
+    assert "customer-angry" in found("你们耍我呢！")
+    assert "customer-angry" not in found(*broken)
+
+
 def test_an_exception_does_not_reach_into_the_utterance_before(matcher: Matcher) -> None:
     # 算的不太清楚 is about a bill; here it is the question before that ended with 算的.
     texts = ["这个收费是怎么算的", "不太清楚固定的那部分"]
