@@ -27,6 +27,11 @@ class Role(StrEnum):
     CUSTOMER = "customer"
     UNKNOWN = "unknown"
 
+    @property
+    def other(self) -> Role:
+        """The other side of the conversation; unknown for unknown."""
+        return {Role.AGENT: Role.CUSTOMER, Role.CUSTOMER: Role.AGENT}.get(self, self)
+
 
 class Outcome(StrEnum):
     """The outcomes of a rule. See `Verdict`."""

@@ -226,7 +226,7 @@ def test_trying_a_dialogue(rulebook: Rulebook, matcher: Matcher) -> None:
     assert outcomes["forbidden-blame"] == "fail"
     assert outcomes["opening-identify"] == "fail"
     assert trial.facts["投诉"].state is True
-    assert trial.facts["投诉"].evidence[0].quote == "投诉"
+    assert trial.facts["投诉"].evidence[0].quote == "我要投诉你"
 
 
 def test_trying_a_dialogue_that_is_none(rulebook: Rulebook, matcher: Matcher) -> None:

@@ -61,7 +61,7 @@ words that *are* in it need: a recogniser loses words sooner than it invents a g
 FIRM_RELIABILITY = 0.68
 """Reliability that half of the words of a window must have before a duty is missing there."""
 
-NO_CHANCE_LENGTH = 6
+NO_CHANCE_LENGTH = 5
 """Characters of a wording that does not come about by chance among words that are not reliable."""
 
 SPARSE_CHARS_PER_SECOND = 1.0

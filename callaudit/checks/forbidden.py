@@ -23,6 +23,9 @@ from callaudit.checks.leakage import Speaker, who_really_spoke
 from callaudit.checks.parameters import Parameters, PhraseIds
 from callaudit.checks.windows import Window
 
+PROTEST_MS = 20_000
+"""What somebody resents was said no longer ago."""
+
 
 class Excuse(Parameters):
     """What makes a banned phrase harmless.
@@ -44,7 +47,7 @@ class Forbidden(Check):
     不合格：确实说了；每一处都列出原话和时间，依据还给出应当怎样说。
     不适用：within 指定的时段不存在（例如客户没有提出匿名），或 when 不成立。
     待复核：只听到似是而非的话，或只说了 hints 里的话；可能是客户的声音串到坐席声道；
-    或听清的比例低于 min_heard。
+    或听清的比例低于 min_heard；或对方抗议（protests，如“你怎么骂人”），而之前的话听得不准。
     客户说的话从不算到坐席头上。
 
     YAML 示例：
@@ -58,6 +61,7 @@ class Forbidden(Check):
     role: Literal["agent", "customer"] = "agent"
     within: Window = Window()
     excuse: Excuse | None = None
+    protests: PhraseIds = ()
     min_heard: float = Field(default=0.6, ge=0, le=1)
 
     @override
@@ -68,6 +72,7 @@ class Forbidden(Check):
             uses.append(PhraseUse("required", self.excuse.phrases, role))
         if self.within.after:
             uses.append(PhraseUse("trigger", self.within.after, Role(self.within.after_role)))
+        uses.append(PhraseUse("trigger", self.protests, role.other))
         return tuple(uses)
 
     @override
@@ -121,12 +126,26 @@ class Forbidden(Check):
                 f"没有听到禁止的话，但{who}的话只听清 {100 * heard:.0f}%",
                 of_time(window, role, method="text"),
             )
+        if protest := self._protest(case, role):
+            return uncertain(
+                f"没有听到禁止的话，但{case.who(role.other)}说「{protest.quote}」"
+                f"@{clock(protest.start_ms)}，而{who}之前的话听得不准",
+                of_hit(protest),
+            )
         if excused:
             return passed(
                 f"{who}说了「{excused[0].quote}」，但随即作了补救",
                 *(of_hit(hit) for hit in excused),
             )
         return passed(f"{who}没有说禁止的话")
+
+    def _protest(self, case: Case, role: Role) -> PhraseHit | None:
+        """What the other side resents in words of which not even half are reliable."""
+        for hit in case.call.hits_of(self.protests, role.other):
+            before = Span(max(0, hit.start_ms - PROTEST_MS), hit.start_ms)
+            if not case.firm(role, before):
+                return hit
+        return None
 
     def _excuse(self, case: Case, hit: PhraseHit, role: Role) -> Outcome | None:
         """``pass``: excused; ``uncertain``: perhaps; ``None``: not excused."""

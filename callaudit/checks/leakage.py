@@ -24,7 +24,7 @@ class Speaker(Enum):
 
 def who_really_spoke(case: Case, hit: PhraseHit) -> Speaker:
     """Whether a hit's words are heard on the other side too, and who is louder there."""
-    other = Role.CUSTOMER if hit.role == Role.AGENT else Role.AGENT
+    other = hit.role.other
     around = Span(max(0, hit.start_ms - SLACK_MS), hit.end_ms + SLACK_MS)
     quote = spoken(hit.quote)
     echoes = [

@@ -176,8 +176,7 @@ class Search:
         may yet confirm what is too unlike for the quick search. That is only done where there is
         somebody to ask (``candidates``), or where the answer is known.
         """
-        for place in self._sound_out(index.search, self._all()):
-            self._consider(place)
+        self._take(self._sound_out(index.search, self._all()))
         duties = frozenset(
             phrase.id for phrase in self.phrases if phrase.is_duty and phrase.strictness != "exact"
         )
@@ -187,13 +186,15 @@ class Search:
         found = {hit.phrase for hit in self.hits}
         missing = duties - found if candidates else (duties - found) & self.scored
         known = {self._where(place) for place in self.open}
+        scored = []
         for place in self._nearest(index, missing, _SOUGHT, self._all()):
             if self._where(place) in known:
                 continue
             if self.scores and self._score(place) is not None:
-                self._consider(place)
+                scored.append(place)
             else:
                 self.sought.append(place)
+        self._take(scored)
 
     @staticmethod
     def _where(place: _Place) -> tuple[int, int, int]:
@@ -255,27 +256,34 @@ class Search:
                         surcharge[start:end] = SETTLED
         return np.append(surcharge[stretch.start : stretch.end], surcharge[-1])
 
-    def _consider(self, place: _Place) -> None:
-        """Takes the next best sounding, unless a better one of its phrase is there already."""
-        sounding = place.sounding
-        phrase = self.phrases[sounding.phrase]
-        likely = sounding.similarity >= phrase.thresholds(sounding.weight).uncertain
-        if not likely and phrase.id not in self.scored:
-            self.open.append(place)
-            return
-        if not self._free(place):
-            return
-        score = self._score(place) if self.scores else None
-        decision = decide(phrase, sounding, score)
-        if decision is None:
-            self.open.append(place)
-        else:
-            if score is None and not decision.certain:
-                self.doubtful.append(place)
-            elif score is None and sounding.similarity < 1:
-                self.sounded.append(place)
-            self.taken[id(place.stream), sounding.phrase].append(place.span)
-            self.hits.append(self._decided_hit(place, decision, score))
+    def _take(self, places: Iterable[_Place]) -> None:
+        """Takes of each phrase the best soundings, what is certain before what is doubtful."""
+        doubts = []
+        for place in places:
+            phrase, sounding = self.phrases[place.sounding.phrase], place.sounding
+            likely = sounding.similarity >= phrase.thresholds(sounding.weight).uncertain
+            if not likely and phrase.id not in self.scored:
+                self.open.append(place)
+            elif self._free(place):
+                score = self._score(place) if self.scores else None
+                decision = decide(phrase, sounding, score)
+                if decision is None:
+                    self.open.append(place)
+                elif decision.certain:
+                    self._add(place, decision, score)
+                else:
+                    doubts.append((place, decision, score))
+        for place, decision, score in doubts:
+            if self._free(place):
+                self._add(place, decision, score)
+
+    def _add(self, place: _Place, decision: Decision, score: float | None) -> None:
+        if score is None and not decision.certain:
+            self.doubtful.append(place)
+        elif score is None and place.sounding.similarity < 1:
+            self.sounded.append(place)
+        self.taken[id(place.stream), place.sounding.phrase].append(place.span)
+        self.hits.append(self._decided_hit(place, decision, score))
 
     def _free(self, place: _Place) -> bool:
         """Whether a sounding may count: not where its phrase was found, not in an exception."""

@@ -169,6 +169,27 @@ def test_a_few_words_among_unreliable_ones_accuse_nobody(
 
 
 @pytest.mark.parametrize(
+    ("confidence", "answer", "outcome"),
+    [
+        (0.9, "你怎么骂人呢", Outcome.PASS),
+        (0.62, "你怎么骂人呢", Outcome.UNCERTAIN),
+        (0.62, "你说得对", Outcome.PASS),
+    ],
+)
+def test_what_is_resented_in_words_that_were_heard_badly_is_for_a_person(
+    rulebook: Rulebook, matcher: Matcher, confidence: float, answer: str, outcome: Outcome
+) -> None:
+    call = hear(f"坐席 您好，这个神经别了。\n客户 {answer}。", CallMetadata(), matcher)
+    first, second = call.transcript.utterances
+    heard = (replace(first, confidence=confidence), second)
+    call = replace(call, transcript=replace(call.transcript, utterances=heard))
+    verdicts = {verdict.rule: verdict for verdict in rulebook.judge(call)}
+    assert verdicts["forbidden-profanity"].outcome == outcome
+    assert verdicts["forbidden-blame"].outcome == outcome
+    assert verdicts["no-refusal"].outcome == Outcome.PASS
+
+
+@pytest.mark.parametrize(
     ("announcement", "outcome"),
     [
         (0.9, Outcome.FAIL),

@@ -143,11 +143,11 @@ def test_a_complaint_that_only_the_sound_gives_away(auditor: Auditor) -> None:
     dialogue = "坐席 喂。\n客户 00:21-00:24 你们不是说可以移民几包的吗？\n坐席 好。"
     transcript = parse_dialogue(dialogue)
     word = transcript.utterances[1].words[9:11]
-    score = AcousticScore("customer-complaint", "举报", 1, word[0].start_ms, word[1].end_ms, 0.81)
+    score = AcousticScore("customer-tip-off", "举报", 1, word[0].start_ms, word[1].end_ms, 0.81)
     report = judged(auditor, dialogue, score)
     explanation = explained(auditor, report)
     pieces = [*explanation.others, *explanation.pieces.values()]
-    found = next(one for one in pieces if one.hit and one.hit.phrase == "customer-complaint")
+    found = next(one for one in pieces if one.hit and one.hit.phrase == "customer-tip-off")
     assert (found.state, quote(found)) == ("said", "几包")
     assert found.syllables == (Syllable("ju", "ji", "near"), Syllable("bao", "bao", "same"))
     assert found.reason == "读音相似度 0.93；声学得分 0.81，达到 0.80"
