@@ -1,9 +1,11 @@
 """Intended and actual verdicts of the synthetic sample calls, heard by the real recogniser.
 
-    python -m tests.benchmarks.verdicts [--calls DIR] [--keep DIR] [--misses]
+    python -m tests.benchmarks.verdicts [--calls DIR] [--keep DIR] [--misses] [--true-words]
 
 Prints, per rule, how often each outcome was intended and found, and the shares that matter:
 verdicts as intended, false failures, false auto-fails, uncertain where a decision was intended.
+With ``--true-words`` the words that were really said are judged instead of those recognised: what
+is wrong then is due to wordings and rules, the rest to hearing.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from callaudit.audit import AuditOptions, Auditor
-from callaudit.calls import CallReport, Outcome, Transcript
+from callaudit.calls import CallMetadata, CallReport, Outcome, Role, Span, Transcript, Utterance
 from callaudit.metadata import read_sidecar
 from callaudit.rulebook import load_rulebook
 from callaudit.settings import load_settings
@@ -60,19 +62,38 @@ def recordings(folder: Path) -> dict[str, Path]:
     return found
 
 
-def audit(auditor: Auditor, recording: Path, keep: Path | None) -> CallReport:
-    """Audits a recording; with ``keep``, its transcript is written there and reused."""
-    metadata = read_sidecar(recording.with_suffix(".json")).metadata
+def hear(
+    auditor: Auditor, recording: Path, metadata: CallMetadata, keep: Path | None
+) -> Transcript:
+    """Transcribes a recording; with ``keep``, the transcript is written there and reused."""
     kept = None if keep is None else keep / f"{recording.stem}.json"
-    transcript: Transcript
     if kept is not None and kept.is_file():
-        transcript = load_transcript(kept.read_bytes())
-    else:
-        transcript = auditor.transcribe(recording, metadata)
-        if kept is not None:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_bytes(dump_transcript(transcript))
-    return auditor.judge(transcript, metadata, metadata.call_id or recording.stem)
+        return load_transcript(kept.read_bytes())
+    transcript = auditor.transcribe(recording, metadata)
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_bytes(dump_transcript(transcript))
+    return transcript
+
+
+def in_true_words(transcript: Transcript, expected: dict[str, Any]) -> Transcript:
+    """The same call with what was really said wherever a voice of that role was heard at all."""
+    channels = {voice.role: voice.channel for voice in transcript.voice}
+    voices = [(voice.role, voice.span) for voice in transcript.voice]
+    said = [
+        (Role(one["role"]), Span(one["start_ms"], one["end_ms"]), one["text"])
+        for one in sorted(expected["utterances"], key=lambda one: int(one["start_ms"]))
+    ]
+    audible = [
+        (role, span, text)
+        for role, span, text in said
+        if any(role == other and span.overlaps(voice) for other, voice in voices)
+    ]
+    utterances = tuple(
+        Utterance(number, role, channels[role], span.start_ms, span.end_ms, text, 1.0)
+        for number, (role, span, text) in enumerate(audible)
+    )
+    return replace(transcript, utterances=utterances, acoustic=())
 
 
 def intended(expected: dict[str, Any], report: CallReport) -> dict[str, str]:
@@ -125,6 +146,11 @@ def main() -> None:
         action="store_true",
         help="print every miss with its reason and the call as it was heard",
     )
+    parser.add_argument(
+        "--true-words",
+        action="store_true",
+        help="judge what was really said, not what was recognised",
+    )
     arguments = parser.parse_args()
 
     settings = load_settings()
@@ -134,8 +160,13 @@ def main() -> None:
     heard: dict[str, str] = {}
     for name, recording in recordings(arguments.calls).items():
         text = (arguments.calls / f"{name}.expected.json").read_text(encoding="utf-8")
-        report = audit(auditor, recording, arguments.keep)
-        judged += compare(report, name, intended(json.loads(text), report))
+        expected = json.loads(text)
+        metadata = read_sidecar(recording.with_suffix(".json")).metadata
+        transcript = hear(auditor, recording, metadata, arguments.keep)
+        if arguments.true_words and Role.UNKNOWN not in {v.role for v in transcript.voice}:
+            transcript = in_true_words(transcript, expected)
+        report = auditor.judge(transcript, metadata, metadata.call_id or name)
+        judged += compare(report, name, intended(expected, report))
         heard[name] = "\n".join(
             f"  {one.start_ms / 1000:6.1f} {one.role.value:9}{one.text}"
             for one in report.timeline.utterances
