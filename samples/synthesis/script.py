@@ -211,16 +211,18 @@ class Expected(_Strict):
     """The verdict intended for each rule; a rule that is not listed is not applicable.
 
     A name may be a pattern (``forbidden-*``); a rule that is listed by its own name as well has
-    the verdict given there.
+    the verdict given there. ``open`` names rules about which careful people may differ in this
+    call: nothing is intended for them.
     """
 
     passes: tuple[str, ...] = Field(default=(), alias="pass")
     fails: tuple[str, ...] = Field(default=(), alias="fail")
     uncertain: tuple[str, ...] = ()
+    open: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _known_and_once(self) -> Expected:
-        names = [*self.passes, *self.fails, *self.uncertain]
+        names = [*self.passes, *self.fails, *self.uncertain, *self.open]
         unknown = [name for name in names if not any(fnmatchcase(rule, name) for rule in RULES)]
         if unknown:
             raise ValueError(f"没有这样的规则：{'、'.join(unknown)}")
@@ -230,15 +232,20 @@ class Expected(_Strict):
         return self
 
     def verdicts(self) -> dict[str, str]:
-        """Outcome by rule, for every rule, in the rulebook's order."""
-        outcomes = {"pass": self.passes, "fail": self.fails, "uncertain": self.uncertain}
-        verdicts = dict.fromkeys(RULES, "not_applicable")
+        """Outcome by rule, for every rule that is not open, in the rulebook's order."""
+        outcomes: dict[str | None, tuple[str, ...]] = {
+            "pass": self.passes,
+            "fail": self.fails,
+            "uncertain": self.uncertain,
+            None: self.open,
+        }
+        verdicts: dict[str, str | None] = dict.fromkeys(RULES, "not_applicable")
         for by_pattern in (True, False):
             for outcome, names in outcomes.items():
                 for name in names:
                     if ("*" in name) == by_pattern:
                         verdicts |= {rule: outcome for rule in RULES if fnmatchcase(rule, name)}
-        return verdicts
+        return {rule: outcome for rule, outcome in verdicts.items() if outcome is not None}
 
     def verdicts_without_roles(self) -> dict[str, str]:
         """The same for a listener who cannot tell the agent from the customer (mono)."""
