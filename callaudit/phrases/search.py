@@ -348,7 +348,7 @@ class Search:
         phrase = self.phrases[number]
         if not _placed(phrase.variants[variant], stream, start, end):
             return False
-        if _excepted(phrase, stream.text, start, end):
+        if _excepted(phrase, stream, start, end):
             return False
         short = not phrase.is_duty and end - start <= _UNBROKEN
         if short and stream.breaks_inside(start, end):
@@ -479,7 +479,7 @@ def _placed(variant: Variant, stream: Stream, start: int, end: int) -> bool:
     """Whether a stretch stands where its variant wants it in the utterance."""
     if variant.whole_utterance and not stream.is_whole_utterance(start, end):
         return False
-    if variant.before_break and not stream.breaks_after(end):
+    if variant.before_break and not stream.breaks_at(end):
         return False
     return not variant.inside or stream.places[start] > 0
 
@@ -502,19 +502,31 @@ def _pattern(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
-def _excepted(phrase: Phrase, text: str, start: int, end: int) -> bool:
-    exceptions = phrase.exceptions
-    if any(_pattern(pattern).match(text, end) for pattern in exceptions.not_before):
-        return True
+def _excepted(phrase: Phrase, stream: Stream, start: int, end: int) -> bool:
+    """Whether what stands around a stretch makes it something else.
+
+    What makes a duty something else must stand in the same sentence, and a single character right
+    beside it (您好像, but not 您好，像您…). What excuses an accusation may stand anywhere near.
+    """
+    exceptions, text = phrase.exceptions, stream.text
     if any(_pattern(one).search(text, start, end) for one in exceptions.not_containing):
         return True
-    first = max(0, start - _CONTEXT)
-    if exceptions.not_after:
-        before = text[first:start]
-        if any(_pattern(f"(?:{one})\\Z").search(before) for one in exceptions.not_after):
-            return True
+    close = phrase.is_duty and not phrase.verbatim
+    opening, closing = stream.sentence(start, end) if close else (0, len(text))
+    first, last = max(opening, start - _CONTEXT), min(closing, end + _CONTEXT)
+
+    def counts(found: re.Match[str] | None, place: int) -> bool:
+        if found is None:
+            return False
+        return not (close and len(found.group()) == 1 and stream.breaks_at(place))
+
+    if any(counts(_pattern(one).match(text, end, last), end) for one in exceptions.not_before):
+        return True
+    before = text[first:start]
+    if any(counts(_pattern(f"(?:{one})\\Z").search(before), start) for one in exceptions.not_after):
+        return True
     return any(
         match.start() <= start and end <= match.end()
         for pattern in exceptions.not_inside
-        for match in _pattern(pattern).finditer(text, first, end + _CONTEXT)
+        for match in _pattern(pattern).finditer(text, first, last)
     )

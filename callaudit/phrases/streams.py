@@ -7,7 +7,8 @@ crosses.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -152,21 +153,45 @@ class Stream:
             end += 1
         return start, end
 
-    def breaks_after(self, end: int) -> bool:
-        """Whether the utterance pauses (punctuation, a space) or ends at a position."""
-        text = self.spoken[self.owners[end - 1]].text
-        place = self.places[end - 1] + 1
-        return place in text.breaks or place == len(text.clean)
+    @cached_property
+    def _breaks(self) -> frozenset[int]:
+        return frozenset(self._marks(lambda text: text.breaks))
+
+    @cached_property
+    def _stops(self) -> list[int]:
+        return self._marks(lambda text: text.stops)
+
+    def _marks(self, marks_of: Callable[[NormalisedText], frozenset[int]]) -> list[int]:
+        """Positions before which a mark stands, in order; both ends and borders count as one."""
+        found = [0]
+        for position in range(1, len(self.text)):
+            owner, before = self.owners[position], self.owners[position - 1]
+            if owner < 0 or before < 0:
+                found.append(position)
+                continue
+            first = self.places[position - 1] + 1 if owner == before else 0
+            marks = marks_of(self.spoken[owner].text)
+            if any(place in marks for place in range(first, self.places[position] + 1)) or (
+                owner != before
+                and len(self.spoken[before].text.clean) in marks_of(self.spoken[before].text)
+            ):
+                found.append(position)
+        return [*found, len(self.text)]
+
+    def breaks_at(self, position: int) -> bool:
+        """Whether the speaker pauses before a position (punctuation, a space, an end)."""
+        return position in self._breaks
 
     def breaks_inside(self, start: int, end: int) -> bool:
         """Whether there is a pause (punctuation, a space, a new utterance) in a stretch."""
-        owner = self.owners[start]
-        if self.owners[end - 1] != owner:
-            return True
-        breaks = self.spoken[owner].text.breaks
-        return any(
-            place in breaks for place in range(self.places[start] + 1, self.places[end - 1] + 1)
+        return self.owners[start] != self.owners[end - 1] or any(
+            position in self._breaks for position in range(start + 1, end)
         )
+
+    def sentence(self, start: int, end: int) -> tuple[int, int]:
+        """Where the sentences around a stretch begin and end, as far as punctuation tells."""
+        first = bisect_right(self._stops, start) - 1
+        return self._stops[first], self._stops[bisect_left(self._stops, end)]
 
     def joined(self, start: int, end: int) -> bool:
         """Whether the utterance of the stretch is joined to one before or after it."""

@@ -45,6 +45,7 @@ _SAME = {
 }
 _DIGITS = str.maketrans("零〇一二三四五六七八九幺两", "0012345678912")
 _DIGIT_RUN = re.compile("[0-9零一二三四五六七八九幺]{2,}|[0-9零一二三四五六七八九幺两]{3,}")
+_SENTENCE_ENDS = frozenset("。！？!?…；;")
 _ONES = re.compile("一+")
 _SUFFIX = re.compile("(?<=[^女婴幼孤少健胎小孩宠男患生])儿(?![子童女媳歌科孙])")
 """儿 as the suffix of 儿化, and no word of its own."""
@@ -59,12 +60,14 @@ class NormalisedText:
         clean: Comparable characters.
         offsets: For each of them, the index of the raw character it came from; never falls.
         breaks: Positions in ``clean`` before which the raw text had punctuation or a space.
+        stops: Those of them before which a sentence ended.
         raw: The text as it was.
     """
 
     clean: str
     offsets: tuple[int, ...]
     breaks: frozenset[int]
+    stops: frozenset[int]
     raw: str
 
     def raw_span(self, start: int, end: int) -> tuple[int, int]:
@@ -124,6 +127,7 @@ def normalise(raw: str) -> NormalisedText:
     characters: list[str] = []
     offsets: list[int] = []
     breaks: list[int] = []
+    stops: list[int] = []
     for index, character in enumerate(raw):
         folded = _fold[character]
         if len(folded) == 1:
@@ -134,12 +138,15 @@ def normalise(raw: str) -> NormalisedText:
             offsets.extend([index] * len(folded))
         else:
             breaks.append(len(characters))
+            if character in _SENTENCE_ENDS:
+                stops.append(len(characters))
     text = "".join(characters)
     for match in reversed(list(_SUFFIX.finditer(text))):
         del offsets[match.start()]
         breaks = [place - (place > match.start()) for place in breaks]
+        stops = [place - (place > match.start()) for place in stops]
     clean = read_digits(_SUFFIX.sub("", text))
-    return NormalisedText(clean, tuple(offsets), frozenset(breaks), raw)
+    return NormalisedText(clean, tuple(offsets), frozenset(breaks), frozenset(stops), raw)
 
 
 def fold(text: str) -> str:

@@ -290,6 +290,26 @@ def test_what_accuses_is_not_put_together_across_a_pause(
     assert "customer-angry" not in found(*broken)
 
 
+@pytest.mark.parametrize(
+    ("text", "phrase", "found"),
+    [
+        ("您好像没有交费。", "greeting", False),
+        ("您好，像您家这种情况不少。", "greeting", True),
+        ("晚上好冷啊。", "greeting", False),
+        ("我跟师傅说过了。还有什么需要帮您的吗？", "closing-offer", True),
+        ("对不起我的地方太多了。", "apology", False),
+        ("对不起，我的电脑有点慢。", "apology", True),
+        ("永和供热公司，您请讲。", "company-name", True),
+        ("什么玩意儿？您再说一遍。", "profanity-insult", False),  # excused from the next sentence
+    ],
+)
+def test_what_makes_a_duty_something_else_stands_in_its_sentence(
+    matcher: Matcher, text: str, phrase: str, found: bool
+) -> None:
+    hits = matcher.find([say(text, Role.AGENT)]).hits
+    assert any(hit.phrase == phrase and hit.certain for hit in hits) == found
+
+
 def test_an_exception_does_not_reach_into_the_utterance_before(matcher: Matcher) -> None:
     # 算的不太清楚 is about a bill; here it is the question before that ended with 算的.
     texts = ["这个收费是怎么算的", "不太清楚固定的那部分"]

@@ -78,6 +78,7 @@ def test_pauses_are_remembered() -> None:
     text = normalise("那个，阀门。")
     assert text.clean == "那个阀门"
     assert text.breaks == {2, 4}
+    assert text.stops == {4}
 
 
 @pytest.mark.parametrize(
