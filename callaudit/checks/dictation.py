@@ -19,7 +19,7 @@ from callaudit.checks.base import (
     uncertain,
 )
 from callaudit.checks.case import Case
-from callaudit.checks.digits import all_digits, digit_runs, in_common
+from callaudit.checks.digits import Likeness, all_digits, digit_runs, likeness
 from callaudit.checks.evidence import clock, of_hit, of_utterance
 from callaudit.checks.parameters import PhraseIds
 
@@ -37,7 +37,7 @@ class Dictation(Check):
     合格：每次报号码前都请客户记录。
     不合格：没有请求就报号码；依据是报号码的那句话。
     不适用：坐席没有报号码，也没有让客户记录。
-    待复核：请求在号码之后才说，或只是疑似，或之前的话没有听清。
+    待复核：请求在号码之后才说，或只是疑似，或之前的话没有听清，或可能是复述客户的号码。
 
     YAML 示例：
         kind: dictation
@@ -64,7 +64,7 @@ class Dictation(Check):
         polite: list[Evidence] = []
         bad: list[Utterance] = []
         doubts: list[tuple[str, Evidence]] = []
-        for utterance, start_ms in self._dictations(case):
+        for utterance, start_ms, digits in self._dictations(case):
             window = self._window(case, utterance, start_ms)
             sighting = case.look(self.request, Role.AGENT, window)
             late = case.call.hits_of(
@@ -80,6 +80,8 @@ class Dictation(Check):
                 doubts.append((f"报号码之后才说「{late[0].quote}」", of_hit(late[0])))
             elif sighting.state == "unheard" or not case.clear(utterance):
                 doubts.append(("报号码之前的话没有听清", of_utterance(utterance)))
+            elif self._readback(case, utterance, digits) == Likeness.MAYBE:
+                doubts.append(("报的号码可能是在复述客户说的号码", of_utterance(utterance)))
             else:
                 bad.append(utterance)
         if bad:
@@ -106,26 +108,26 @@ class Dictation(Check):
             return passed(f"报号码前说了「{polite[0].quote}」@{clock(polite[0].start_ms)}", *polite)
         return not_applicable("不适用：坐席没有报号码让客户记录")
 
-    def _dictations(self, case: Case) -> list[tuple[Utterance, int]]:
-        """Utterances that dictate, with the time from which they do."""
-        found: dict[int, tuple[Utterance, int]] = {}
+    def _dictations(self, case: Case) -> list[tuple[Utterance, int, str]]:
+        """Utterances that dictate, with the time from which they do, and the digits."""
+        found: dict[int, tuple[Utterance, int, str]] = {}
         prompts: dict[int, PhraseHit] = {}
         for hit in case.call.hits_of(self.prompt, Role.AGENT):
             if hit.certain:
                 prompts.setdefault(hit.utterance, hit)
         staff = case.call.hits_of(self.staff_number, Role.AGENT)
         for utterance in case.call.utterances_of(Role.AGENT):
-            start_ms = self._number_at(case, utterance, staff)
-            if start_ms is None and utterance.id in prompts:
-                start_ms = prompts[utterance.id].end_ms
-            if start_ms is not None:
-                found[utterance.id] = (utterance, start_ms)
+            number = self._number_at(case, utterance, staff)
+            if number is not None:
+                found[utterance.id] = (utterance, *number)
+            elif utterance.id in prompts:
+                found[utterance.id] = (utterance, prompts[utterance.id].end_ms, "")
         return list(found.values())
 
     def _number_at(
         self, case: Case, utterance: Utterance, staff: tuple[PhraseHit, ...]
-    ) -> int | None:
-        """When a dictated number begins in an utterance."""
+    ) -> tuple[int, str] | None:
+        """When a dictated number begins in an utterance, and the number."""
         for run in digit_runs(utterance.text, self.min_digits):
             if _MEASURE.match(utterance.text[run.end :]):
                 continue
@@ -136,23 +138,24 @@ class Dictation(Check):
                 for hit in staff
             ):
                 continue
-            if self._is_readback(case, utterance, run.digits):
+            if self._readback(case, utterance, run.digits) == Likeness.REPEATS:
                 continue
             share = run.start / max(1, len(utterance.text))
-            return utterance.start_ms + round(share * utterance.span.duration_ms)
+            return utterance.start_ms + round(share * utterance.span.duration_ms), run.digits
         return None
 
-    def _is_readback(self, case: Case, utterance: Utterance, digits: str) -> bool:
+    def _readback(self, case: Case, utterance: Utterance, digits: str) -> Likeness:
         """Whether the number is the customer's own, or the agent asks whether it is right."""
+        if not digits:
+            return Likeness.OTHER
+        if case.call.hits_of(
+            self.confirm, Role.AGENT, Span(utterance.start_ms, utterance.end_ms + 1)
+        ):
+            return Likeness.REPEATS
         before = Span(max(0, utterance.end_ms - READBACK_WITHIN_MS), utterance.end_ms)
         said = all_digits(u.text for u in case.call.utterances_of(Role.CUSTOMER, before))
-        known = case.call.metadata.caller or ""
-        if in_common(digits, said) * 2 >= len(digits):
-            return True
-        if known and in_common(digits, known) * 2 > len(digits):
-            return True
-        window = Span(utterance.start_ms, utterance.end_ms + 1)
-        return bool(case.call.hits_of(self.confirm, Role.AGENT, window))
+        alike = {likeness(digits, said), likeness(digits, case.call.metadata.caller or "")}
+        return next(one for one in Likeness if one in alike)
 
     def _window(self, case: Case, utterance: Utterance, start_ms: int) -> Span:
         """The agent's turns before the number, and this turn up to it."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import SequenceMatcher
+from enum import Enum
 
 _DIGIT = str.maketrans(
     "零〇○一二三四五六七八九幺两０１２３４５６７８９", "000123456789120123456789"
@@ -43,7 +45,45 @@ def all_digits(texts: Iterable[str]) -> str:
     return "".join(run.digits for text in texts for run in digit_runs(text))
 
 
-def in_common(wanted: str, said: str) -> int:
+class Likeness(Enum):
+    """Whether one number repeats another."""
+
+    REPEATS = "repeats"
+    MAYBE = "maybe"
+    OTHER = "other"
+
+
+RUN = 3
+"""Digits in a row that two numbers have in common by repetition; single ones are by chance: of two
+random numbers about half of the digits can be found in each other in the same order."""
+MOST = 0.8
+"""Share of the digits, in their order, that numbers have in common only by repetition."""
+MAYBE = 0.6
+SLACK = 2
+"""Digits that may have been heard in addition where a number was repeated."""
+
+
+def likeness(wanted: str, said: str, share: float = 0.5) -> Likeness:
+    """Whether a number was repeated, perhaps with some digits misheard.
+
+    Args:
+        wanted: Digits of the number.
+        said: Digits among which it may be.
+        share: Of the number that is enough.
+    """
+    runs = SequenceMatcher(None, wanted, said, autojunk=False).get_matching_blocks()
+    repeated = sum(run.size for run in runs if run.size >= min(RUN, len(wanted)))
+    width = len(wanted) + SLACK
+    common = max(
+        _in_order(wanted, said[first : first + width])
+        for first in range(max(1, len(said) - width + 1))
+    )
+    if repeated >= share * len(wanted) or common >= max(share, MOST) * len(wanted):
+        return Likeness.REPEATS
+    return Likeness.MAYBE if common >= MAYBE * len(wanted) else Likeness.OTHER
+
+
+def _in_order(wanted: str, said: str) -> int:
     """How many of the wanted digits were said in order (longest common subsequence)."""
     row = [0] * (len(said) + 1)
     for one in wanted:

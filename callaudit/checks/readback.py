@@ -12,7 +12,7 @@ from typing_extensions import override
 from callaudit.calls import Evidence, Role, Span, Utterance
 from callaudit.checks.base import Check, Finding, failed, not_applicable, passed, uncertain
 from callaudit.checks.case import MIN_HEARD, Case
-from callaudit.checks.digits import all_digits, digit_runs, in_common
+from callaudit.checks.digits import Likeness, all_digits, digit_runs, likeness
 from callaudit.checks.evidence import clock, of_hit, of_time, of_utterance
 from callaudit.checks.parameters import PhraseIds
 from callaudit.checks.talk import spoken
@@ -123,19 +123,19 @@ class Readback(Check):
         badly = heard is not None and heard < MIN_HEARD
         if badly or not all(case.clear(u) for item in missing for u in item.utterances):
             return uncertain(f"{reason}（但没有完全听清）", *evidence)
-        if all(item.kind == "address" and self._similar(case, item) for item in missing):
-            return uncertain(
-                f"坐席重复的楼号单元与客户说的「{first.shown}」不同，可能是听错了", *evidence
-            )
+        if all(self._similar(case, item) for item in missing):
+            return uncertain(f"坐席重复的与客户说的「{first.shown}」不同，可能是听错了", *evidence)
         return failed(reason, tuple(evidence), occurrences=len(missing))
 
     @staticmethod
     def _similar(case: Case, item: _Given) -> bool:
-        """Whether the agent names the same units (号楼, 单元): their numbers are often misheard."""
-        units = _units(item.tokens)
-        return any(
-            units & _units(_address_parts(utterance.text))
-            for utterance in case.call.utterances_of(Role.AGENT, _after(case, item))
+        """Whether the agent says something like it: units (号楼, 单元), digits in that order."""
+        texts = [one.text for one in case.call.utterances_of(Role.AGENT, _after(case, item))]
+        if item.kind == "address":
+            units = _units(item.tokens)
+            return any(units & _units(_address_parts(text)) for text in texts)
+        return item.kind == "phone" and any(
+            likeness(item.tokens[0], all_digits([text])) == Likeness.MAYBE for text in texts
         )
 
     def _answer(self, case: Case, item: _Given) -> Evidence | None:
@@ -233,7 +233,8 @@ def _repeats(item: _Given, text: str, min_share: float) -> bool:
             if said.intersection(item.tokens):
                 return True
             wanted = all_digits(item.tokens)
-            return len(wanted) >= 3 and in_common(wanted, all_digits([text])) * 2 > len(wanted)
+            alike = likeness(wanted, all_digits([text]))
+            return len(wanted) >= 3 and alike == Likeness.REPEATS
         case "name":
             return _name_repeated(item.tokens[0], text)
 
@@ -243,9 +244,7 @@ def _units(parts: tuple[str, ...]) -> set[str]:
 
 
 def _digits_repeated(item: _Given, text: str, min_share: float) -> bool:
-    wanted = item.tokens[0]
-    said = all_digits([text])
-    return in_common(wanted, said) >= min_share * len(wanted)
+    return likeness(item.tokens[0], all_digits([text]), min_share) == Likeness.REPEATS
 
 
 def _name_repeated(name: str, text: str) -> bool:
