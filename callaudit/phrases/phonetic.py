@@ -44,6 +44,8 @@ _PAD = 2
 _SLACK = 2
 _MARGIN = 512
 _CHUNK = 5
+_WIDE = 26
+"""Columns from which spots are not aligned together with narrower ones."""
 _WALLS = Lookup({"\n": NEVER}, 0.0, "float32")
 _ROWS = 10_000
 """Rows that are aligned together: what is more falls out of the processor's cache."""
@@ -468,8 +470,13 @@ def _alike(widths: NDArray[np.int64], sizes: NDArray[np.int64]) -> Iterator[NDAr
     """Groups of spots of like width, so that little is padded, and small enough for the cache."""
     import numpy as np
 
+    if not len(widths):
+        return
+    if widths.max() < _WIDE and sizes.sum() <= _ROWS:
+        yield np.arange(len(widths))
+        return
     order = np.argsort(widths, kind="stable")
-    for group in np.split(order, np.searchsorted(widths[order], [26])):
+    for group in np.split(order, np.searchsorted(widths[order], [_WIDE])):
         rows = np.cumsum(sizes[group])
         cuts = np.searchsorted(rows, np.arange(_ROWS, rows[-1] if len(rows) else 0, _ROWS))
         yield from (part for part in np.split(group, cuts) if len(part))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -18,11 +17,12 @@ from callaudit.calls import (
 )
 from callaudit.phrases.decision import Decision, decide
 from callaudit.phrases.exact import ExactIndex, Found
-from callaudit.phrases.model import Phrase, Phrasebook, Variant
+from callaudit.phrases.model import Phrasebook
 from callaudit.phrases.phonetic import PhoneticIndex, Sounding, Speech
 from callaudit.phrases.results import Candidate, Matches
 from callaudit.phrases.sounds import SETTLED, surcharges
 from callaudit.phrases.streams import Heard, Stream
+from callaudit.phrases.surroundings import CONTEXT, permitted
 from callaudit.phrases.text import number_value, word_borders
 from callaudit.reliability import (
     DOUBTFUL_RELIABILITY,
@@ -35,11 +35,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_CONTEXT = 24
-"""Characters around a hit in which its exceptions are looked for."""
 _SETTLED_LENGTH = 3
-_UNBROKEN = 3
-"""Characters up to which what accuses or makes a duty arise does not span a pause: 慢慢耍，我们."""
 _SOUGHT = 0.8
 """Similarity from which a missing duty is worth comparing with the sound."""
 
@@ -346,12 +342,7 @@ class Search:
     def _permitted(self, stream: Stream, number: int, variant: int, start: int, end: int) -> bool:
         """Whether a stretch counts: whole utterance, exceptions, word borders."""
         phrase = self.phrases[number]
-        if not _placed(phrase.variants[variant], stream, start, end):
-            return False
-        if _excepted(phrase, stream, start, end):
-            return False
-        short = not phrase.is_duty and end - start <= _UNBROKEN
-        if short and stream.breaks_inside(start, end):
+        if not permitted(phrase, phrase.variants[variant], stream, start, end):
             return False
         return not phrase.word_borders or self._on_word_borders(stream, start, end)
 
@@ -461,7 +452,7 @@ class Search:
     def _is_doubtful(self, place: _Place) -> bool:
         """Whether a sounding begins in an utterance that may say something else."""
         end = place.sounding.end - place.first
-        owners = set(place.stream.owners[max(0, end - _CONTEXT) : end]) - {-1}
+        owners = set(place.stream.owners[max(0, end - CONTEXT) : end]) - {-1}
         near = {place.stream.spoken[owner].utterance.id for owner in owners}
         # Where it begins takes long to find out.
         return not near.isdisjoint(self.unreliable) and place.heard.utterance in self.unreliable
@@ -475,15 +466,6 @@ class Search:
         )
 
 
-def _placed(variant: Variant, stream: Stream, start: int, end: int) -> bool:
-    """Whether a stretch stands where its variant wants it in the utterance."""
-    if variant.whole_utterance and not stream.is_whole_utterance(start, end):
-        return False
-    if variant.before_break and not stream.breaks_at(end):
-        return False
-    return not variant.inside or stream.places[start] > 0
-
-
 def _covered(start: int, end: int, spans: Iterable[tuple[int, int]]) -> bool:
     """Whether half of a stretch, or half of a span, lies in the other."""
     for first, last in spans:
@@ -495,38 +477,3 @@ def _covered(start: int, end: int, spans: Iterable[tuple[int, int]]) -> bool:
 
 def _slot_value(key: str, value: str) -> str:
     return number_value(value) if key in ("staff_number", "number") else value
-
-
-@lru_cache(maxsize=4096)
-def _pattern(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
-
-
-def _excepted(phrase: Phrase, stream: Stream, start: int, end: int) -> bool:
-    """Whether what stands around a stretch makes it something else.
-
-    What makes a duty something else must stand in the same sentence, and a single character right
-    beside it (您好像, but not 您好，像您…). What excuses an accusation may stand anywhere near.
-    """
-    exceptions, text = phrase.exceptions, stream.text
-    if any(_pattern(one).search(text, start, end) for one in exceptions.not_containing):
-        return True
-    close = phrase.is_duty and not phrase.verbatim
-    opening, closing = stream.sentence(start, end) if close else (0, len(text))
-    first, last = max(opening, start - _CONTEXT), min(closing, end + _CONTEXT)
-
-    def counts(found: re.Match[str] | None, place: int) -> bool:
-        if found is None:
-            return False
-        return not (close and len(found.group()) == 1 and stream.breaks_at(place))
-
-    if any(counts(_pattern(one).match(text, end, last), end) for one in exceptions.not_before):
-        return True
-    before = text[first:start]
-    if any(counts(_pattern(f"(?:{one})\\Z").search(before), start) for one in exceptions.not_after):
-        return True
-    return any(
-        match.start() <= start and end <= match.end()
-        for pattern in exceptions.not_inside
-        for match in _pattern(pattern).finditer(text, first, last)
-    )
