@@ -228,6 +228,10 @@ class Case:
         """Whether an utterance was heard so well that it means something what is *not* in it."""
         return self.reliability.get(utterance.id, 1.0) >= CLEAR_RELIABILITY
 
+    def reliable(self, utterance: Utterance) -> bool:
+        """Whether an utterance was heard so well that a few words in it mean something."""
+        return self.reliability.get(utterance.id, 1.0) >= FIRM_RELIABILITY
+
     @cached_property
     def _understood(self) -> dict[Role, tuple[Span, ...]]:
         spans: dict[Role, list[Span]] = {role: [] for role in Role}
@@ -319,7 +323,7 @@ class Case:
         firm = total = 0
         for utterance in self.call.utterances_of(role, window):
             total += len(utterance.text)
-            if self.reliability.get(utterance.id, 1.0) >= FIRM_RELIABILITY:
+            if self.reliable(utterance):
                 firm += len(utterance.text)
         return 2 * firm >= total
 
@@ -347,7 +351,7 @@ class Case:
         Among words that are not reliable a few may be a phrase by chance.
         """
         utterance = self.call.utterances[hit.utterance]
-        if self.reliability.get(utterance.id, 1.0) >= FIRM_RELIABILITY:
+        if self.reliable(utterance):
             return True
         return utterance.trusted and len(spoken(hit.quote)) >= NO_CHANCE_LENGTH
 

@@ -118,10 +118,11 @@ class Dictation(Check):
         staff = case.call.hits_of(self.staff_number, Role.AGENT)
         for utterance in case.call.utterances_of(Role.AGENT):
             number = self._number_at(case, utterance, staff)
-            if number is not None:
+            if utterance.id in prompts:  # then it does not matter whose number it is
+                start_ms = number[0] if number else prompts[utterance.id].end_ms
+                found[utterance.id] = (utterance, start_ms, "")
+            elif number is not None:
                 found[utterance.id] = (utterance, *number)
-            elif utterance.id in prompts:
-                found[utterance.id] = (utterance, prompts[utterance.id].end_ms, "")
         return list(found.values())
 
     def _number_at(
@@ -153,7 +154,9 @@ class Dictation(Check):
         ):
             return Likeness.REPEATS
         before = Span(max(0, utterance.end_ms - READBACK_WITHIN_MS), utterance.end_ms)
-        said = all_digits(u.text for u in case.call.utterances_of(Role.CUSTOMER, before))
+        said = all_digits(
+            (u.text for u in case.call.utterances_of(Role.CUSTOMER, before)), at_least=3
+        )
         alike = {likeness(digits, said), likeness(digits, case.call.metadata.caller or "")}
         return next(one for one in Likeness if one in alike)
 

@@ -40,9 +40,9 @@ def digit_runs(text: str, at_least: int = 1) -> list[DigitRun]:
     return runs
 
 
-def all_digits(texts: Iterable[str]) -> str:
-    """Every digit of some texts, in order."""
-    return "".join(run.digits for text in texts for run in digit_runs(text))
+def all_digits(texts: Iterable[str], at_least: int = 1) -> str:
+    """Every digit of some texts, in order; of runs that are long enough."""
+    return "".join(run.digits for text in texts for run in digit_runs(text, at_least))
 
 
 class Likeness(Enum):
@@ -56,6 +56,8 @@ class Likeness(Enum):
 RUN = 3
 """Digits in a row that two numbers have in common by repetition; single ones are by chance: of two
 random numbers about half of the digits can be found in each other in the same order."""
+SHORT = 7
+"""Numbers with fewer digits need one more in a row: they are soon found among others."""
 MOST = 0.8
 """Share of the digits, in their order, that numbers have in common only by repetition."""
 MAYBE = 0.6
@@ -71,16 +73,31 @@ def likeness(wanted: str, said: str, share: float = 0.5) -> Likeness:
         said: Digits among which it may be.
         share: Of the number that is enough.
     """
-    runs = SequenceMatcher(None, wanted, said, autojunk=False).get_matching_blocks()
-    repeated = sum(run.size for run in runs if run.size >= min(RUN, len(wanted)))
+    runs = _runs(wanted, said)
+    if len(wanted) < SHORT:
+        longest = max(runs, default=0)
+        if longest > min(RUN, len(wanted) - 1):
+            return Likeness.REPEATS
+        return Likeness.MAYBE if longest == RUN else Likeness.OTHER
     width = len(wanted) + SLACK
     common = max(
         _in_order(wanted, said[first : first + width])
         for first in range(max(1, len(said) - width + 1))
     )
-    if repeated >= share * len(wanted) or common >= max(share, MOST) * len(wanted):
+    if sum(runs) >= share * len(wanted) or common >= max(share, MOST) * len(wanted):
         return Likeness.REPEATS
     return Likeness.MAYBE if common >= MAYBE * len(wanted) else Likeness.OTHER
+
+
+def half_repeated(wanted: str, said: str) -> bool:
+    """Whether half of the digits were said, each in a row with others: enough for an address."""
+    return 2 * sum(_runs(wanted, said)) >= len(wanted) > 0
+
+
+def _runs(wanted: str, said: str) -> list[int]:
+    """Lengths of what both have in common in a row."""
+    blocks = SequenceMatcher(None, wanted, said, autojunk=False).get_matching_blocks()
+    return [block.size for block in blocks if block.size >= RUN]
 
 
 def _in_order(wanted: str, said: str) -> int:

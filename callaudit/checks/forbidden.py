@@ -143,7 +143,7 @@ class Forbidden(Check):
         """What the other side resents in words of which not even half are reliable."""
         for hit in case.call.hits_of(self.protests, role.other):
             before = Span(max(0, hit.start_ms - PROTEST_MS), hit.start_ms)
-            if not case.firm(role, before):
+            if hit.certain and not case.firm(role, before):
                 return hit
         return None
 

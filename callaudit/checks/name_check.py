@@ -66,7 +66,7 @@ class NameCheck(Check):
                 banned = next((one for one in self.words if one in word), None)
                 if banned is None:
                     neutral.append(utterance)
-                elif utterance.trusted:
+                elif case.reliable(utterance):
                     bad.setdefault((utterance.id, banned[:2]), of_utterance(utterance))
                 else:
                     doubtful.append(of_utterance(utterance))

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from typing_extensions import override
 
-from callaudit.calls import PhraseHit, Role, Utterance
+from callaudit.calls import Evidence, PhraseHit, Role, Utterance
 from callaudit.checks.base import Check, Finding, failed, not_applicable, passed, uncertain
 from callaudit.checks.case import Case
 from callaudit.checks.evidence import clock, of_utterance
@@ -128,8 +128,10 @@ class Fillers(Check):
             if not is_backchannel(case.call.utterances[hit.utterance])
         ]
         certain = [hit for hit in said if hit.certain]
-        used = [case.call.utterances[one] for one in dict.fromkeys(h.utterance for h in said)]
-        evidence = tuple(of_utterance(utterance) for utterance in used[:EVIDENCE_MAX])
+
+        def used(hits: Sequence[PhraseHit]) -> tuple[Evidence, ...]:
+            numbers = list(dict.fromkeys(hit.utterance for hit in hits))[:EVIDENCE_MAX]
+            return tuple(of_utterance(case.call.utterances[number]) for number in numbers)
 
         def rate(hits: Sequence[PhraseHit]) -> float:
             return len(hits) * 60_000 / voice_ms
@@ -139,16 +141,17 @@ class Fillers(Check):
             f"限 {self.max_per_minute:g} 次"
         )
         if rate(certain) > self.max_per_minute:
-            most = f"；如「{used[0].text[:20]}」@{clock(used[0].start_ms)}"
+            evidence = used(certain)
+            most = f"；如「{evidence[0].quote[:20]}」@{clock(evidence[0].start_ms)}"
             return failed(reason + most, evidence)
         heard = case.heard(Role.AGENT, case.call.span)
         if heard is not None and heard < 0.6:
             return uncertain(f"{reason}，但坐席的话只听清 {100 * heard:.0f}%")
         recognised = case.call.transcript.model is not None
         if recognised and rate(certain) > self.recogniser_share * self.max_per_minute:
-            return uncertain(f"{reason}，识别会漏掉一些，可能已经超过", *evidence)
+            return uncertain(f"{reason}，识别会漏掉一些，可能已经超过", *used(certain))
         if rate(said) > self.max_per_minute:
             return uncertain(
-                f"{reason}，另有 {len(said) - len(certain)} 处可能也是口病语", *evidence
+                f"{reason}，另有 {len(said) - len(certain)} 处可能也是口病语", *used(said)
             )
         return passed(reason)

@@ -12,7 +12,13 @@ from typing_extensions import override
 from callaudit.calls import Evidence, Role, Span, Utterance
 from callaudit.checks.base import Check, Finding, failed, not_applicable, passed, uncertain
 from callaudit.checks.case import MIN_HEARD, Case
-from callaudit.checks.digits import Likeness, all_digits, digit_runs, likeness
+from callaudit.checks.digits import (
+    Likeness,
+    all_digits,
+    digit_runs,
+    half_repeated,
+    likeness,
+)
 from callaudit.checks.evidence import clock, of_hit, of_time, of_utterance
 from callaudit.checks.parameters import PhraseIds
 from callaudit.checks.talk import spoken
@@ -100,14 +106,30 @@ class Readback(Check):
                 f"坐席重复或确认了客户说的{'、'.join(_KIND_NAMES[i.kind] for i in given)}",
                 *repeated,
             )
-        names = "、".join(_KIND_NAMES[item.kind] for item in missing)
-        first = missing[0]
+        perhaps = [item for item in missing if self._similar(case, item)]
+        lost = [item for item in missing if item not in perhaps]
+        if not lost:
+            return uncertain(
+                f"坐席重复的与客户说的「{perhaps[0].shown}」不同，可能是听错了",
+                *self._evidence(case, perhaps),
+            )
+        names = "、".join(_KIND_NAMES[item.kind] for item in lost)
+        first = lost[0]
         reason = (
             f"客户说了{names}「{first.shown}」@{clock(first.span.start_ms)}，"
             "坐席没有重复，也没有请客户确认"
         )
+        evidence = self._evidence(case, lost)
+        heard = case.heard(Role.AGENT, _after(case, first))
+        badly = heard is not None and heard < MIN_HEARD
+        if badly or not all(case.clear(u) for item in lost for u in item.utterances):
+            return uncertain(f"{reason}（但没有完全听清）", *evidence)
+        return failed(reason, evidence, occurrences=len(lost))
+
+    def _evidence(self, case: Case, items: list[_Given]) -> tuple[Evidence, ...]:
+        """What the customer said, and what the agent said from then on."""
         evidence: list[Evidence] = []
-        for item in missing:
+        for item in items:
             after = _after(case, item)
             evidence.append(of_utterance(item.utterances[0]))
             evidence.append(
@@ -119,23 +141,27 @@ class Readback(Check):
                     case.prescribed(self.confirm),
                 )
             )
-        heard = case.heard(Role.AGENT, _after(case, first))
-        badly = heard is not None and heard < MIN_HEARD
-        if badly or not all(case.clear(u) for item in missing for u in item.utterances):
-            return uncertain(f"{reason}（但没有完全听清）", *evidence)
-        if all(self._similar(case, item) for item in missing):
-            return uncertain(f"坐席重复的与客户说的「{first.shown}」不同，可能是听错了", *evidence)
-        return failed(reason, tuple(evidence), occurrences=len(missing))
+        return tuple(evidence)
 
-    @staticmethod
-    def _similar(case: Case, item: _Given) -> bool:
+    def _similar(self, case: Case, item: _Given) -> bool:
         """Whether the agent says something like it: units (号楼, 单元), digits in that order."""
         texts = [one.text for one in case.call.utterances_of(Role.AGENT, _after(case, item))]
         if item.kind == "address":
             units = _units(item.tokens)
             return any(units & _units(_address_parts(text)) for text in texts)
+        texts += [" ".join(one.text for one in self._echoes(case, item))]
         return item.kind == "phone" and any(
-            likeness(item.tokens[0], all_digits([text])) == Likeness.MAYBE for text in texts
+            likeness(item.tokens[0], all_digits([text])) != Likeness.OTHER for text in texts
+        )
+
+    def _echoes(self, case: Case, item: _Given) -> tuple[Utterance, ...]:
+        """The agent's utterances in which it may be echoed piece by piece, or asked about."""
+        later = case.turns_ending_after(Role.AGENT, item.span.end_ms)
+        if not later:
+            return ()
+        last = later[min(self.confirm_turns, len(later)) - 1]
+        return case.call.utterances_of(
+            Role.AGENT, Span(item.span.start_ms, max(item.span.start_ms, last.span.end_ms))
         )
 
     def _answer(self, case: Case, item: _Given) -> Evidence | None:
@@ -146,18 +172,15 @@ class Readback(Check):
                 item, utterance.text, self.min_share
             ):
                 return of_utterance(utterance)
-        later = case.turns_ending_after(Role.AGENT, item.span.end_ms)
-        if later:
-            last = later[min(self.confirm_turns, len(later)) - 1]
-            window = Span(item.span.start_ms, max(item.span.start_ms, last.span.end_ms))
-            echoes = case.call.utterances_of(Role.AGENT, window)
-            together = " ".join(utterance.text for utterance in echoes)
-            if item.kind == "phone" and _digits_repeated(item, together, self.min_share):
-                return of_utterance(echoes[0])
-            asked = [h for h in case.call.hits_of(self.confirm, Role.AGENT, window) if h.certain]
-            if asked:
-                return of_hit(asked[0])
-        return None
+        echoes = self._echoes(case, item)
+        if not echoes:
+            return None
+        together = " ".join(utterance.text for utterance in echoes)
+        if item.kind == "phone" and _digits_repeated(item, together, self.min_share):
+            return of_utterance(echoes[0])
+        window = Span(item.span.start_ms, max(item.span.start_ms, echoes[-1].end_ms))
+        asked = [h for h in case.call.hits_of(self.confirm, Role.AGENT, window) if h.certain]
+        return of_hit(asked[0]) if asked else None
 
 
 def _given(case: Case, min_digits: int) -> list[_Given]:
@@ -232,9 +255,7 @@ def _repeats(item: _Given, text: str, min_share: float) -> bool:
             said = set(_address_parts(text))
             if said.intersection(item.tokens):
                 return True
-            wanted = all_digits(item.tokens)
-            alike = likeness(wanted, all_digits([text]))
-            return len(wanted) >= 3 and alike == Likeness.REPEATS
+            return half_repeated(all_digits(item.tokens), all_digits([text]))
         case "name":
             return _name_repeated(item.tokens[0], text)
 

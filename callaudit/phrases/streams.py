@@ -7,6 +7,7 @@ crosses.
 
 from __future__ import annotations
 
+import unicodedata
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -162,19 +163,16 @@ class Stream:
         return self._marks(lambda text: text.stops)
 
     def _marks(self, marks_of: Callable[[NormalisedText], frozenset[int]]) -> list[int]:
-        """Positions before which a mark stands, in order; both ends and borders count as one."""
+        """Positions before which a mark or an utterance begins, in order; both ends count too."""
         found = [0]
         for position in range(1, len(self.text)):
-            owner, before = self.owners[position], self.owners[position - 1]
-            if owner < 0 or before < 0:
+            owner = self.owners[position]
+            if owner < 0 or owner != self.owners[position - 1]:
                 found.append(position)
                 continue
-            first = self.places[position - 1] + 1 if owner == before else 0
             marks = marks_of(self.spoken[owner].text)
-            if any(place in marks for place in range(first, self.places[position] + 1)) or (
-                owner != before
-                and len(self.spoken[before].text.clean) in marks_of(self.spoken[before].text)
-            ):
+            first, last = self.places[position - 1] + 1, self.places[position]
+            if any(place in marks for place in range(first, last + 1)):
                 found.append(position)
         return [*found, len(self.text)]
 
@@ -182,11 +180,25 @@ class Stream:
         """Whether the speaker pauses before a position (punctuation, a space, an end)."""
         return position in self._breaks
 
-    def breaks_inside(self, start: int, end: int) -> bool:
-        """Whether there is a pause (punctuation, a space, a new utterance) in a stretch."""
-        return self.owners[start] != self.owners[end - 1] or any(
-            position in self._breaks for position in range(start + 1, end)
+    def punctuated(self, start: int, end: int) -> bool:
+        """Whether punctuation stands inside a stretch; spaces and utterances that join are none."""
+        return any(
+            unicodedata.category(character).startswith("P")
+            for position in range(start + 1, end)
+            for character in self._between(position)
         )
+
+    def _between(self, position: int) -> str:
+        """What was written between a character and the one before it."""
+        (first, one), (last, other) = (
+            (self.owners[place], self.places[place]) for place in (position - 1, position)
+        )
+        before, after = self.spoken[first].text, self.spoken[last].text
+        start, end = before.offsets[one] + 1, after.offsets[other]
+        if first == last:
+            return before.raw[start:end]
+        between = [self.spoken[index].text.raw for index in range(first + 1, last)]
+        return "".join([before.raw[start:], *between, after.raw[:end]])
 
     def sentence(self, start: int, end: int) -> tuple[int, int]:
         """Where the sentences around a stretch begin and end, as far as punctuation tells."""

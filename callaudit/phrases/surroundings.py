@@ -11,7 +11,7 @@ from callaudit.phrases.streams import Stream
 CONTEXT = 24
 """Characters around a hit in which its exceptions are looked for."""
 UNBROKEN = 3
-"""Characters up to which what accuses or makes a duty arise does not span a pause: 慢慢耍，我们."""
+"""Characters up to which what accuses or makes a duty arise spans no comma: 慢慢耍，我们."""
 
 
 def permitted(phrase: Phrase, variant: Variant, stream: Stream, start: int, end: int) -> bool:
@@ -19,7 +19,7 @@ def permitted(phrase: Phrase, variant: Variant, stream: Stream, start: int, end:
     if not _placed(variant, stream, start, end) or _excepted(phrase, stream, start, end):
         return False
     short = not phrase.is_duty and end - start <= UNBROKEN
-    return not (short and stream.breaks_inside(start, end))
+    return not (short and stream.punctuated(start, end))
 
 
 def _placed(variant: Variant, stream: Stream, start: int, end: int) -> bool:

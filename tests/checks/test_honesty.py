@@ -168,6 +168,21 @@ def test_a_few_words_among_unreliable_ones_accuse_nobody(
     assert verdicts["forbidden-impatient"].outcome == outcome
 
 
+def test_what_only_may_be_a_filler_is_no_evidence_of_fillers(
+    rulebook: Rulebook, matcher: Matcher
+) -> None:
+    call = hear(
+        "坐席 00:00-00:08 那个我我们这边需要先核实一下您家里的情况。\n"
+        "坐席 00:09-00:35 就是说，呃，您家，那个，得，就是说，先放一放气，呃，就是说，就可以了。",
+        CallMetadata(),
+        matcher,
+    )
+    verdict = next(one for one in rulebook.judge(call) if one.rule == "filler-words")
+    assert verdict.outcome == Outcome.FAIL
+    assert [one.quote[:3] for one in verdict.evidence] == ["就是说"]
+    assert "那个我我们" not in verdict.reason
+
+
 @pytest.mark.parametrize(
     ("confidence", "answer", "outcome"),
     [

@@ -310,6 +310,27 @@ def test_what_makes_a_duty_something_else_stands_in_its_sentence(
     assert any(hit.phrase == phrase and hit.certain for hit in hits) == found
 
 
+@pytest.mark.parametrize(
+    ("texts", "phrase"),
+    [
+        (["那个", "我给您看看"], "filler"),  # counts before a pause only
+        (["滚 蛋！"], "profanity-insult"),  # a space is no pause
+        (["神经", "病！"], "profanity-insult"),
+        (["您好。嗯", "像您这种情况不少。"], "greeting"),
+        (["您好", "像往常一样，请问有什么可以帮您"], "greeting"),
+    ],
+)
+def test_an_utterance_ends_with_a_pause_but_does_not_tear_a_word(
+    matcher: Matcher, texts: list[str], phrase: str
+) -> None:
+    spoken = [say(text, Role.AGENT, n, 2500 * n) for n, text in enumerate(texts)]
+    spoken = [
+        replace(one, start_ms=before.end_ms + 300, end_ms=before.end_ms + 1500) if before else one
+        for before, one in zip([None, *spoken], spoken, strict=False)
+    ]
+    assert phrase in {hit.phrase for hit in matcher.find(spoken).hits}
+
+
 def test_an_exception_does_not_reach_into_the_utterance_before(matcher: Matcher) -> None:
     # 算的不太清楚 is about a bill; here it is the question before that ended with 算的.
     texts = ["这个收费是怎么算的", "不太清楚固定的那部分"]
