@@ -35,7 +35,10 @@ class VariantModel(_Strict):
 class ExceptionsModel(_Strict):
     """Contexts in which a wording does not count."""
 
-    model_config = _described("例外：上下文里有这些话时，不算说了这句话术")
+    model_config = _described(
+        "例外：上下文里有这些话时，不算说了这句话术。义务类话术的例外只在同一句话里找（句号、问号、叹号为界，"
+        "换一段话也为界），只有一个字的要紧挨着；禁语和触发语的例外在前后 24 个字里找"
+    )
 
     not_before: list[str] = Field(default=[], description="后面紧跟着这些话时不算")
     not_after: list[str] = Field(default=[], description="前面紧挨着这些话时不算")
