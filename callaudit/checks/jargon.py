@@ -21,7 +21,8 @@ class Jargon(Check):
     合格：没有解释的术语少于 max_terms 个。
     不合格：达到 max_terms 个；每个一条依据。
     不适用：无。
-    待复核：坐席的话听清不到 min_heard。
+    待复核：坐席的话听清不到 min_heard；
+    或识别得到的文字里只差 recogniser_misses 处：术语生僻，常常听错。
 
     YAML 示例：
         kind: jargon
@@ -34,6 +35,7 @@ class Jargon(Check):
     terms: PhraseIds = Field(min_length=1)
     explained: PhraseIds = ()
     max_terms: int = Field(default=3, ge=1)
+    recogniser_misses: int = Field(default=1, ge=0)
     min_heard: float = Field(default=0.5, ge=0, le=1)
 
     @override
@@ -44,7 +46,7 @@ class Jargon(Check):
             window = Span(turn.span.start_ms, turn.span.end_ms + 1)
             inside = [h for h in hits if window.start_ms <= h.start_ms < window.end_ms]
             explanations = case.call.hits_of(self.explained, Role.AGENT, window) if inside else ()
-            last_ms = max((hit.start_ms for hit in explanations), default=0)
+            last_ms = max((hit.start_ms for hit in explanations), default=-1)
             bare += [hit for hit in inside if hit.start_ms > last_ms]
         terms = "、".join(dict.fromkeys(hit.quote for hit in bare))
         if len(bare) >= self.max_terms:
@@ -58,6 +60,13 @@ class Jargon(Check):
             return uncertain(
                 f"坐席的话只听清 {100 * heard:.0f}%，不能确定用了多少术语",
                 of_time(case.call.span, Role.AGENT, method="text"),
+            )
+        recognised = case.call.transcript.model is not None
+        if recognised and bare and len(bare) >= self.max_terms - self.recogniser_misses:
+            return uncertain(
+                f"没有解释的术语 {len(bare)} 处（{terms}），不到 {self.max_terms} 处，"
+                "但识别常听错术语",
+                *map(of_hit, bare),
             )
         return passed(
             f"没有解释的术语 {len(bare)} 处，不到 {self.max_terms} 处", *map(of_hit, bare)

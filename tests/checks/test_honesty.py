@@ -12,6 +12,7 @@ from callaudit.calls import (
     Alignment,
     CallMetadata,
     CallTimeline,
+    ModelInfo,
     Outcome,
     PhraseHit,
     Role,
@@ -166,6 +167,19 @@ def test_a_few_words_among_unreliable_ones_accuse_nobody(
     call = replace(call, transcript=replace(call.transcript, utterances=utterances))
     verdicts = {verdict.rule: verdict for verdict in rulebook.judge(call)}
     assert verdicts["forbidden-impatient"].outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("model", "outcome"),
+    [(None, Outcome.PASS), (ModelInfo("whisper-base", "0" * 64, "int8"), Outcome.UNCERTAIN)],
+)
+def test_a_recogniser_may_have_misheard_the_term_that_is_missing_to_the_limit(
+    rulebook: Rulebook, matcher: Matcher, model: ModelInfo | None, outcome: Outcome
+) -> None:
+    call = hear("坐席 换热站的压差不够，要调一下评衡发。", CallMetadata(), matcher)
+    call = replace(call, transcript=replace(call.transcript, model=model))
+    verdicts = {verdict.rule: verdict for verdict in rulebook.judge(call)}
+    assert verdicts["jargon"].outcome == outcome
 
 
 def test_what_only_may_be_a_filler_is_no_evidence_of_fillers(
