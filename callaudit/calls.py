@@ -233,12 +233,13 @@ class Utterance:
 
     @property
     def trusted(self) -> bool:
-        """Whether the text is good enough to conclude that something was *not* said."""
+        """Whether the text is shown as heard, and may accuse where much of it does."""
         return self.confidence is None or self.confidence >= TRUSTED_CONFIDENCE
 
 
 TRUSTED_CONFIDENCE = 0.45
-"""Utterances below this were "heard badly": what is missing there is uncertain, not failed."""
+"""Utterances below this are shown as heard badly. What is missing in one goes by its reliability
+(`callaudit.reliability`)."""
 
 EventKind = Literal["ringback", "busy", "music", "tone", "overlap"]
 

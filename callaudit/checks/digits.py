@@ -61,6 +61,7 @@ SHORT = 7
 MOST = 0.8
 """Share of the digits, in their order, that numbers have in common only by repetition."""
 MAYBE = 0.6
+"""Share from which the rest may have been misheard."""
 SLACK = 2
 """Digits that may have been heard in addition where a number was repeated."""
 

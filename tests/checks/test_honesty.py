@@ -88,13 +88,19 @@ def test_without_roles_nothing_is_passed_or_failed(rulebook: Rulebook, matcher: 
             assert verdict.outcome == Outcome.UNCERTAIN, verdict
 
 
+def heard_with(call: CallTimeline, role: Role, confidence: float) -> CallTimeline:
+    """The same call with everything of a role heard so well."""
+    utterances = tuple(
+        replace(one, confidence=confidence) if one.role == role else one
+        for one in call.transcript.utterances
+    )
+    return replace(call, transcript=replace(call.transcript, utterances=utterances))
+
+
 def unheard(call: CallTimeline, role: Role) -> CallTimeline:
     """The same call with everything of a role heard badly, and no phrase found."""
-    badly = tuple(
-        replace(u, confidence=0.1) if u.role == role else u for u in call.transcript.utterances
-    )
     hits = tuple(hit for hit in call.hits if hit.role != role)
-    return replace(call, transcript=replace(call.transcript, utterances=badly), hits=hits)
+    return replace(heard_with(call, role, 0.1), hits=hits)
 
 
 def test_an_agent_who_was_not_understood_is_never_accused_of_silence(
@@ -160,11 +166,7 @@ def test_a_few_words_among_unreliable_ones_accuse_nobody(
     rulebook: Rulebook, matcher: Matcher, confidence: float, said: str, outcome: Outcome
 ) -> None:
     call = hear(f"客户 那什么时候来？\n坐席 {said}。\n客户 行吧。", CallMetadata(), matcher)
-    utterances = tuple(
-        replace(one, confidence=confidence) if one.role == Role.AGENT else one
-        for one in call.transcript.utterances
-    )
-    call = replace(call, transcript=replace(call.transcript, utterances=utterances))
+    call = heard_with(call, Role.AGENT, confidence)
     verdicts = {verdict.rule: verdict for verdict in rulebook.judge(call)}
     assert verdicts["forbidden-impatient"].outcome == outcome
 
@@ -180,6 +182,22 @@ def test_a_recogniser_may_have_misheard_the_term_that_is_missing_to_the_limit(
     call = replace(call, transcript=replace(call.transcript, model=model))
     verdicts = {verdict.rule: verdict for verdict in rulebook.judge(call)}
     assert verdicts["jargon"].outcome == outcome
+
+
+def test_what_was_perhaps_repeated_is_not_counted_as_missing(
+    rulebook: Rulebook, matcher: Matcher
+) -> None:
+    call = hear(
+        "客户 我的电话是幺三六九二零七五幺八四。\n坐席 好的，一三九二零五一四。\n"
+        "客户 住五号楼三单元六零一。\n坐席 明天会有人上门。",
+        CallMetadata(),
+        matcher,
+    )
+    verdict = next(one for one in rulebook.judge(call) if one.rule == "readback")
+    assert verdict.outcome == Outcome.FAIL
+    assert "地址" in verdict.reason
+    assert "电话" not in verdict.reason
+    assert all("幺三六" not in one.quote for one in verdict.evidence)
 
 
 def test_what_only_may_be_a_filler_is_no_evidence_of_fillers(
@@ -231,11 +249,7 @@ def test_a_hold_without_a_request_is_a_failure_only_where_it_was_heard_well(
     call = hear(
         "客户 帮我查一下欠费。\n坐席 你等一下。\n坐席 +13 您家没有欠费。", CallMetadata(), matcher
     )
-    utterances = tuple(
-        replace(one, confidence=announcement) if one.role == Role.AGENT else one
-        for one in call.transcript.utterances
-    )
-    call = replace(call, transcript=replace(call.transcript, utterances=utterances))
+    call = heard_with(call, Role.AGENT, announcement)
     verdicts = {verdict.rule: verdict for verdict in rulebook.judge(call)}
     assert verdicts["hold-request"].outcome == outcome
 
