@@ -431,8 +431,8 @@ class PhraseHit:
         start_ms, end_ms: From word times.
         quote: The characters heard.
         variant: The wording of the phrasebook that matched.
-        method: ``exact``, ``phonetic`` or ``acoustic``.
-        score: 0–1; 1.0 for exact, `OWN_WORDS` for a weak wording.
+        method: How it was found; ``text``: it is only worded like the phrase.
+        score: 0–1; 1.0 for exact, `OWN_WORDS` for a weak wording, less for ``text``.
         certain: ``False`` when the evidence lies between the two thresholds of the phrase:
             enough to ask a person, not enough to decide.
         slots: Values of slots, e.g. ``("staff_number", "027")``.
@@ -446,7 +446,7 @@ class PhraseHit:
     end_ms: int
     quote: str
     variant: str
-    method: Literal["exact", "phonetic", "acoustic"] = "exact"
+    method: Literal["exact", "phonetic", "acoustic", "text"] = "exact"
     score: float = 1.0
     certain: bool = True
     slots: tuple[tuple[str, str], ...] = ()

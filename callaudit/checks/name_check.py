@@ -22,7 +22,7 @@ from callaudit.checks.case import Case
 from callaudit.checks.evidence import clock, of_hit, of_utterance
 from callaudit.checks.parameters import PhraseIds
 
-_SPELLS = re.compile(r"([一-龥]{2,4})的([一-龥])(?=[^一-龥]|[吗吧呢啊呀对是]|$)")
+_SPELLS = re.compile(r"([一-龥]{2,4})的(?:那个)?([一-龥])(?=[^一-龥]|[吗吧呢啊呀对是写]|$)")
 
 
 class NameCheck(Check):

@@ -42,7 +42,8 @@ class Order(Check):
     """规定先后次序：先说 first，再说 then 中的各项。
 
     检查：first 与 then 都说了时，then 的各项是否都在 first 之后。compare 为 first 时
-    比较各自第一次出现，为 last 时比较 then 最后一次出现（例如先道别、后来又正常道别，不算错）。
+    比较各自第一次出现，为 last 时比较 then 最后一次出现（例如先道别、后来又正常道别，不算错；
+    但道别后对方还没有说话就接着说 first，仍算颠倒）。
     合格：次序正确。
     不合格：then 中有一项先于 first；依据给出两处原话。
     不适用：first 或 then 没有说（缺少由 required 规则判定）。together 为 true 时，then 的各项
@@ -79,7 +80,7 @@ class Order(Check):
             return not_applicable("不适用：规定的时段没有出现")
         openers = case.call.hits_of(self.first.phrases, role, window)
         found = [
-            (item, hits[0] if self.compare == "first" else hits[-1])
+            (item, hits[0] if self.compare == "first" else self._last(case, hits, openers))
             for item in self.then
             if (hits := [h for h in case.call.hits_of(item.phrases, role, window) if h.certain])
         ]
@@ -118,6 +119,16 @@ class Order(Check):
                 *(of_hit(hit) for _, hit in found),
             )
         return self._reversed(case, role, opener, early)
+
+    def _last(self, case: Case, hits: list[PhraseHit], openers: tuple[PhraseHit, ...]) -> PhraseHit:
+        """The last of an item's hits; but one to which an opener was added in the same breath."""
+        other = Role(self.role).other
+        for hit in hits:
+            for opener in openers:
+                between = Span(min(hit.end_ms, opener.start_ms), opener.start_ms)
+                if hit.start_ms < opener.start_ms and not case.call.utterances_of(other, between):
+                    return hit
+        return hits[-1]
 
     def _before(
         self, opener: PhraseHit, found: list[tuple[Item, PhraseHit]]

@@ -20,6 +20,7 @@ from callaudit.checks.digits import (
     likeness,
 )
 from callaudit.checks.evidence import clock, of_hit, of_time, of_utterance
+from callaudit.checks.numerals import by_sound
 from callaudit.checks.parameters import PhraseIds
 from callaudit.checks.talk import spoken
 from callaudit.phrases.text import number_value
@@ -48,11 +49,13 @@ class _Given:
 
     Attributes:
         tokens: Digits of a number, parts of an address, a name.
+        by_sound: Whether it is one only if words are taken for others of the same sound.
     """
 
     kind: Kind
     tokens: tuple[str, ...]
     utterances: tuple[Utterance, ...]
+    by_sound: bool = False
 
     @property
     def shown(self) -> str:
@@ -122,6 +125,7 @@ class Readback(Check):
         evidence = self._evidence(case, lost)
         heard = case.heard(Role.AGENT, _after(case, first))
         badly = heard is not None and heard < MIN_HEARD
+        badly = badly or any(item.by_sound for item in lost)
         if badly or not all(case.clear(u) for item in lost for u in item.utterances):
             return uncertain(f"{reason}（但没有完全听清）", *evidence)
         return failed(reason, evidence, occurrences=len(lost))
@@ -148,10 +152,11 @@ class Readback(Check):
         texts = [one.text for one in case.call.utterances_of(Role.AGENT, _after(case, item))]
         if item.kind == "address":
             units = _units(item.tokens)
-            return any(units & _units(_address_parts(text)) for text in texts)
+            return any(units & _units(_address_parts(by_sound(text))) for text in texts)
         texts += [" ".join(one.text for one in self._echoes(case, item))]
         return item.kind == "phone" and any(
-            likeness(item.tokens[0], all_digits([text])) != Likeness.OTHER for text in texts
+            likeness(item.tokens[0], all_digits([by_sound(text)])) != Likeness.OTHER
+            for text in texts
         )
 
     def _echoes(self, case: Case, item: _Given) -> tuple[Utterance, ...]:
@@ -190,15 +195,17 @@ def _given(case: Case, min_digits: int) -> list[_Given]:
     names: list[_Given] = []
     pieces: list[tuple[Utterance, str]] = []
     for utterance in case.call.utterances_of(Role.CUSTOMER):
-        parts = _address_parts(utterance.text)
+        text = by_sound(utterance.text)
+        parts = _address_parts(text)
         if parts:
-            addresses.append(_Given("address", parts, (utterance,)))
+            sounded = not _address_parts(utterance.text)
+            addresses.append(_Given("address", parts, (utterance,), sounded))
         name = _NAME.search(utterance.text)
         if name is not None:
             names.append(_Given("name", (name.group(1),), (utterance,)))
         if parts:
             continue
-        runs = digit_runs(utterance.text, at_least=3)
+        runs = digit_runs(text, at_least=3)
         if pieces and (not runs or utterance.start_ms - pieces[-1][0].end_ms > _JOIN_MS):
             numbers += _number(pieces, min_digits)
             pieces = []
@@ -213,9 +220,13 @@ def _echoed(case: Case, item: _Given) -> bool:
     for utterance in case.call.utterances_of(Role.AGENT, before):
         if utterance.start_ms >= item.span.start_ms:
             continue
-        if item.kind == "phone" and _digits_repeated(item, utterance.text, _ECHO_SHARE):
-            return True
-        if item.kind == "address" and set(item.tokens) <= set(_address_parts(utterance.text)):
+        if item.kind == "phone":
+            alike = likeness(item.tokens[0], all_digits([by_sound(utterance.text)]), _ECHO_SHARE)
+            if alike == Likeness.REPEATS or (item.by_sound and alike == Likeness.MAYBE):
+                return True
+        if item.kind == "address" and set(item.tokens) <= set(
+            _address_parts(by_sound(utterance.text))
+        ):
             return True
     return False
 
@@ -233,7 +244,8 @@ def _number(pieces: list[tuple[Utterance, str]], min_digits: int) -> list[_Given
     if len(digits) < min_digits:
         return []
     utterances = dict.fromkeys(utterance for utterance, _ in pieces)
-    return [_Given("phone", (digits,), tuple(utterances))]
+    sounded = len(all_digits((one.text for one in utterances), at_least=3)) < min_digits
+    return [_Given("phone", (digits,), tuple(utterances), sounded)]
 
 
 def _address_parts(text: str) -> tuple[str, ...]:
@@ -252,10 +264,10 @@ def _repeats(item: _Given, text: str, min_share: float) -> bool:
         case "phone":
             return _digits_repeated(item, text, min_share)
         case "address":
-            said = set(_address_parts(text))
+            said = set(_address_parts(by_sound(text)))
             if said.intersection(item.tokens):
                 return True
-            return half_repeated(all_digits(item.tokens), all_digits([text]))
+            return half_repeated(all_digits(item.tokens), all_digits([by_sound(text)]))
         case "name":
             return _name_repeated(item.tokens[0], text)
 
@@ -265,7 +277,8 @@ def _units(parts: tuple[str, ...]) -> set[str]:
 
 
 def _digits_repeated(item: _Given, text: str, min_share: float) -> bool:
-    return likeness(item.tokens[0], all_digits([text]), min_share) == Likeness.REPEATS
+    said = all_digits([by_sound(text)])
+    return likeness(item.tokens[0], said, min_share) == Likeness.REPEATS
 
 
 def _name_repeated(name: str, text: str) -> bool:

@@ -20,7 +20,7 @@ from callaudit.calls import Role
 from callaudit.phrases.model import Examples, Exceptions, Phrase, Phrasebook, Variant
 from callaudit.phrases.notation import NotationError, Site, parse
 
-FORMAT = 6
+FORMAT = 7
 """Raised whenever what is written, or how it is made, changes."""
 
 _log = logging.getLogger(__name__)
@@ -53,6 +53,7 @@ def write_book(folder: Path, book: Phrasebook, files: Sequence[Path]) -> None:
     content = {
         "sha256": book.sha256,
         "site": asdict(book.site),
+        "ordinary": book.ordinary,
         "phrases": [_phrase_data(phrase) for phrase in book],
     }
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
@@ -79,13 +80,14 @@ def read_book(folder: Path, sha256: str, files: Sequence[Path]) -> Phrasebook | 
             company_names=tuple(content["site"]["company_names"]),
             staff_digits=tuple(content["site"]["staff_digits"]),
         )
+        ordinary = tuple(map(str, content["ordinary"]))
         phrases = [_phrase(data, site) for data in content["phrases"]]
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, NotationError) as cause:
         _log.info("cannot use %s: %s", path, cause)
         return None
-    return Phrasebook({phrase.id: phrase for phrase in phrases}, site, sha256)
+    return Phrasebook({phrase.id: phrase for phrase in phrases}, site, ordinary, sha256)
 
 
 def _phrase(data: dict[str, Any], site: Site) -> Phrase:

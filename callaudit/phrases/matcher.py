@@ -17,6 +17,8 @@ from callaudit import calls, reliability
 from callaudit.calls import AcousticScore, PhraseHit, Utterance
 from callaudit.files import source_sha256
 from callaudit.phrases.exact import ExactIndex
+from callaudit.phrases.manner import Manner
+from callaudit.phrases.manner_cache import read_manner, write_manner
 from callaudit.phrases.model import Phrasebook
 from callaudit.phrases.notation import adjacent
 from callaudit.phrases.phonetic import PhoneticIndex
@@ -77,6 +79,18 @@ class Matcher:
             write_sounds(self._cache, sha256, index)
         return index
 
+    @cached_property
+    def manner(self) -> Manner:
+        """The model of how banned phrases are worded; made, or loaded, when first needed."""
+        sha256 = self.phrasebook.sha256
+        if self._cache is None or not sha256:
+            return Manner.of(self.phrases, self.phrasebook.ordinary)
+        manner = read_manner(self._cache, sha256)
+        if manner is None:
+            manner = Manner.of(self.phrases, self.phrasebook.ordinary)
+            write_manner(self._cache, sha256, manner)
+        return manner
+
     def find(
         self,
         utterances: Sequence[Utterance],
@@ -96,6 +110,7 @@ class Matcher:
         search = self._search_exactly(utterances, acoustic)
         search.phonetic(self.phonetic, candidates)
         search.own_words()
+        search.guesses(self.manner)
         return search.matches(candidates)
 
     def exact(self, utterances: Sequence[Utterance]) -> tuple[PhraseHit, ...]:

@@ -139,6 +139,7 @@ class Phrase:
         verbatim: Matched against the text with its hesitations and repetitions (口病语).
         word_borders: Counts only between word borders (jieba).
         homophones: A two-syllable wording may be decided by its sound alone.
+        guess: Whether what is only like it may be shown to a person (`callaudit.phrases.manner`).
         tells_role: Log odds, in favour of the phrase's role, of whoever says it.
         accept, uncertain, acoustic: Thresholds that replace the defaults.
         place: ``file:line`` where it is written.
@@ -158,6 +159,7 @@ class Phrase:
     homophones: bool
     tells_role: float
     variants: tuple[Variant, ...]
+    guess: bool = False
     exceptions: Exceptions = Exceptions()
     examples: Examples = Examples()
     accept: float | None = None
@@ -194,11 +196,13 @@ class Phrasebook:
     Attributes:
         phrases: By id, in the order of the files.
         site: Company names and staff-number format.
+        ordinary: Sentences that are no offence, to tell offences from.
         sha256: Of everything it was compiled from.
     """
 
     phrases: dict[str, Phrase]
     site: Site = field(default_factory=Site)
+    ordinary: tuple[str, ...] = ()
     sha256: str = ""
 
     def __getitem__(self, phrase_id: str) -> Phrase:

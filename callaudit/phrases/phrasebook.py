@@ -140,7 +140,8 @@ def compile_phrasebooks(paths: Sequence[Path], site: Path | None = None) -> Phra
         _Compiler(document, place, problems).add(book, phrases)
     if problems:
         raise PhrasebookError(f"话术库有 {len(problems)} 处错误", tuple(sorted(set(problems))))
-    return Phrasebook(phrases, place, content_hash(files, site))
+    ordinary = tuple(dict.fromkeys(text for _, book in books for text in book.ordinary))
+    return Phrasebook(phrases, place, ordinary, content_hash(files, site))
 
 
 def _read_site(path: Path | None, problems: list[Problem]) -> Site:
@@ -221,6 +222,7 @@ class _Compiler:
             verbatim=model.verbatim,
             word_borders=model.word_borders,
             homophones=model.homophones,
+            guess=model.banned and model.guess,
             tells_role=model.tells_role,
             variants=self._variants(model.variants, location),
             exceptions=common + self._exceptions(model.exceptions, (*location, "exceptions")),

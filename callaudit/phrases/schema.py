@@ -85,6 +85,9 @@ class PhraseModel(_Strict):
     exceptions: ExceptionsModel = Field(default=ExceptionsModel(), description="例外")
     examples: ExamplesModel = Field(description="例句")
     thresholds: ThresholdsModel = Field(default=ThresholdsModel(), description="门槛")
+    guess: bool = Field(
+        default=True, description="禁语：没有写进来、但措辞与它相像的话，是否请人复核"
+    )
     verbatim: bool = Field(default=False, description="保留语气词和重复（用于口病语）")
     word_borders: bool = Field(default=False, description="只在词的边界上算")
     homophones: bool = Field(default=False, description="两个字的说法，同音即可")
@@ -115,6 +118,9 @@ class PhrasebookModel(_Strict):
     )
     phrases: dict[str, PhraseModel] = Field(default={}, description="话术，键是编号")
     additions: dict[str, AdditionModel] = Field(default={}, description="给其他库的话术增加说法")
+    ordinary: list[str] = Field(
+        default=[], description="平常的话，不算禁语；用来分辨措辞像禁语的话，误报的句子加在这里"
+    )
 
 
 class StaffNumberModel(_Strict):

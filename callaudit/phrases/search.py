@@ -17,7 +17,8 @@ from callaudit.calls import (
 )
 from callaudit.phrases.decision import Decision, decide
 from callaudit.phrases.exact import ExactIndex, Found
-from callaudit.phrases.model import Phrasebook
+from callaudit.phrases.manner import GUESS_SCORE, Manner
+from callaudit.phrases.model import Phrase, Phrasebook
 from callaudit.phrases.phonetic import PhoneticIndex, Sounding, Speech
 from callaudit.phrases.results import Candidate, Matches
 from callaudit.phrases.sounds import SETTLED, surcharges
@@ -90,6 +91,7 @@ class Search:
         self.hits: list[PhraseHit] = []
         self.taken: dict[tuple[int, int], list[tuple[int, int]]] = {}
         self._by_role: dict[Role, list[bool]] = {}
+        self.excepted: list[tuple[int, int, int]] = []
         self.weak: list[tuple[Stream, Found]] = []
         self.open: list[_Place] = []
         self.sought: list[_Place] = []
@@ -124,6 +126,8 @@ class Search:
             if self._permitted(stream, one.phrase, one.variant, one.start, one.end):
                 spans.append((one.start, one.end))
                 self.hits.append(self._exact_hit(stream, one))
+            elif self.phrases[one.phrase].banned:
+                self.excepted.append((id(stream), one.start, one.end))
 
     def _exact_hit(self, stream: Stream, found: Found) -> PhraseHit:
         phrase = self.phrases[found.phrase]
@@ -162,6 +166,37 @@ class Search:
             if self._permitted(stream, one.phrase, one.variant, one.start, one.end):
                 spans.append((one.start, one.end))
                 self.hits.append(self._exact_hit(stream, one))
+
+    def guesses(self, manner: Manner) -> None:
+        """Adds what is worded like a banned phrase, where none was found and no exception holds."""
+        for stream in self.streams:
+            settled = [
+                stream.sentence(*span)
+                for (owner, number), spans in self.taken.items()
+                if owner == id(stream) and self.phrases[number].banned
+                for span in spans
+            ]
+            settled += [(start, end) for owner, start, end in self.excepted if owner == id(stream)]
+            for number, start, end in manner.guesses(stream, settled):
+                if self.phrases[number].role in (None, stream.role):
+                    self.hits.append(self._guess(stream, self.phrases[number], start, end))
+
+    def _guess(self, stream: Stream, phrase: Phrase, start: int, end: int) -> PhraseHit:
+        heard = stream.heard(start, end)
+        return PhraseHit(
+            phrase=phrase.id,
+            role=stream.role,
+            utterance=heard.utterance,
+            start_ms=heard.start_ms,
+            end_ms=heard.end_ms,
+            quote=heard.quote,
+            variant="",
+            method="text",
+            score=GUESS_SCORE,
+            certain=False,
+            start_char=heard.start_char,
+            end_char=heard.end_char,
+        )
 
     # --- phonetic ---------------------------------------------------------------------------
 

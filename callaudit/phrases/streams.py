@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from callaudit.calls import Role, Utterance
 from callaudit.phrases.text import INTERJECTIONS, NormalisedText, normalise, squeeze
@@ -204,6 +205,19 @@ class Stream:
         """Where the sentences around a stretch begin and end, as far as punctuation tells."""
         first = bisect_right(self._stops, start) - 1
         return self._stops[first], self._stops[bisect_left(self._stops, end)]
+
+    def clauses(self) -> Iterator[list[tuple[int, int]]]:
+        """The clauses of each sentence, as far as punctuation and pauses tell."""
+        stops = set(self._stops)
+        clauses: list[tuple[int, int]] = []
+        for start, end in pairwise(sorted(self._breaks)):
+            if start in stops and clauses:
+                yield clauses
+                clauses = []
+            if self.owners[start] >= 0:
+                clauses.append((start, end))
+        if clauses:
+            yield clauses
 
     def joined(self, start: int, end: int) -> bool:
         """Whether the utterance of the stretch is joined to one before or after it."""

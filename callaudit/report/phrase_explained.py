@@ -87,6 +87,8 @@ class Explained:
         """One Chinese sentence with the scores and what they had to reach."""
         if self.hit is None:
             return "这段时间里没有相近的话"
+        if self.hit.method == "text":
+            return "措辞像这条禁语，但话术库里没有这种说法，要人工判断"
         if self.hit.method == "exact":
             if self.hit.certain:
                 return "与话术字面一致"

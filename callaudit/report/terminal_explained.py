@@ -34,7 +34,7 @@ class Explaining:
         table = Table.grid(padding=(0, 1))
         table.add_column(no_wrap=True, style="dim")
         table.add_column(overflow="fold")
-        wording = f"「{one.hit.variant}」" if one.hit else ""
+        wording = f"「{one.hit.variant}」" if one.hit and one.hit.variant else ""
         table.add_row("话术", f"{one.title}{wording}")
         if one.hit is not None:
             table.add_row(_STATES[one.state], _heard(one))

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -26,6 +27,7 @@ from callaudit.settings import load_settings
 
 TEXTS = Path(__file__).parents[2] / "samples" / "phrases" / "wordings.yaml"
 PARTS = ("seen", "unseen")
+Outcome = Literal["found", "asked", "nothing"]
 
 
 @dataclass(frozen=True)
@@ -34,29 +36,40 @@ class Found:
 
     Attributes:
         said, near: How many sentences of each kind there are.
-        missed: Sentences in which the phrase is said and was not found.
+        missed: Sentences in which the phrase is said and was not found for certain.
         invented: Look-alikes in which it was.
+        asked: Missed sentences that go to a person: what may be the phrase, or, if it is banned,
+            what is worded like any banned phrase.
+        bothered: Look-alikes of which that is true.
     """
 
     said: int
     near: int
     missed: tuple[str, ...]
     invented: tuple[str, ...]
+    asked: int
+    bothered: int
 
 
 def look(matcher: Matcher, phrase: str, sentences: dict[str, list[str]]) -> Found:
     """Looks for a phrase in its sentences, as whoever may say it."""
     role = matcher.phrasebook[phrase].role or Role.AGENT
 
-    def found(sentence: str) -> bool:
+    def outcome(sentence: str) -> Outcome:
         hits = matcher.find([say(sentence, role)]).hits
-        return any(hit.phrase == phrase and hit.certain for hit in hits)
+        own = [hit for hit in hits if hit.phrase == phrase]
+        if any(hit.certain for hit in own):
+            return "found"
+        return "asked" if own or any(hit.method == "text" for hit in hits) else "nothing"
 
+    said, near = ([(one, outcome(one)) for one in sentences[key]] for key in ("say", "near"))
     return Found(
-        said=len(sentences["say"]),
-        near=len(sentences["near"]),
-        missed=tuple(one for one in sentences["say"] if not found(one)),
-        invented=tuple(one for one in sentences["near"] if found(one)),
+        said=len(said),
+        near=len(near),
+        missed=tuple(one for one, what in said if what != "found"),
+        invented=tuple(one for one, what in near if what == "found"),
+        asked=sum(what == "asked" for _, what in said),
+        bothered=sum(what == "asked" for _, what in near),
     )
 
 
@@ -68,7 +81,10 @@ def main() -> None:
     texts = YAML(typ="safe").load(TEXTS.read_text("utf-8"))
     matcher = Matcher(load_rulebook(load_settings().rulebook).phrasebook)
     table = Table(title="Sentences by writers who did not know the phrasebooks")
-    for heading in ("part", "phrases", "said", "found", "look-alikes", "found in them"):
+    for heading in (
+        *("part", "phrases", "said", "found", "to a person"),
+        *("look-alikes", "found in them", "to a person"),
+    ):
         table.add_column(heading, justify="left" if heading == "part" else "right")
     for part in PARTS:
         results = {phrase: look(matcher, phrase, own) for phrase, own in texts[part].items()}
@@ -83,7 +99,9 @@ def main() -> None:
             invented = sum(len(one.invented) for one in chosen)
             table.add_row(
                 *(f"{part}, {kind}", f"{len(chosen)}", f"{said}", f"{1 - missed / said:.1%}"),
+                f"{sum(one.asked for one in chosen) / said:.1%}",
                 *(f"{near}", f"{invented} ({invented / near:.1%})"),
+                f"{sum(one.bothered for one in chosen) / near:.1%}",
             )
         if misses:
             for phrase, one in results.items():
