@@ -20,9 +20,10 @@ from callaudit.calls import Role
 from callaudit.phrases.model import Examples, Exceptions, Phrase, Phrasebook, Variant
 from callaudit.phrases.notation import NotationError, Site, parse
 
-FORMAT = 7
+FORMAT = 8
 """Raised whenever what is written, or how it is made, changes."""
 
+_OPTIONS = [field.name for field in fields(Variant) if field.name != "sequence"]
 _log = logging.getLogger(__name__)
 
 
@@ -63,7 +64,7 @@ def write_book(folder: Path, book: Phrasebook, files: Sequence[Path]) -> None:
 def _phrase_data(phrase: Phrase) -> dict[str, Any]:
     data = {field.name: getattr(phrase, field.name) for field in fields(phrase)}
     data["variants"] = [
-        [one.text, one.whole_utterance, one.before_break, one.inside, one.exact, one.weak]
+        [getattr(one, option) for option in _OPTIONS]
         for one in phrase.variants
     ]
     data["exceptions"] = asdict(phrase.exceptions)
@@ -98,7 +99,8 @@ def _phrase(data: dict[str, Any], site: Site) -> Phrase:
             "role": None if role is None else Role(role),
             "clauses": tuple(data["clauses"]),
             "variants": tuple(
-                Variant(text, parse(text, site), *options) for text, *options in data["variants"]
+                Variant(sequence=parse(values[0], site), **dict(zip(_OPTIONS, values, strict=True)))
+                for values in data["variants"]
             ),
             "exceptions": Exceptions(**_tuples(data["exceptions"])),
             "examples": Examples(**_tuples(data["examples"])),

@@ -115,7 +115,9 @@ class Matcher:
 
     def exact(self, utterances: Sequence[Utterance]) -> tuple[PhraseHit, ...]:
         """Exact hits only; much cheaper than `find`."""
-        return self._search_exactly(utterances, ()).matches(False).hits
+        search = self._search_exactly(utterances, ())
+        search.fall_back()
+        return search.matches(False).hits
 
     def nearest(
         self,

@@ -80,6 +80,8 @@ class Variant:
         inside: Counts only when something was said before it in the utterance.
         exact: Never matched by sound.
         weak: May be the phrase in somebody's own words: never certain, and found by its text only.
+        fallback: Found by its text, but only where no other wording was found for certain, not
+            even by sound: those tell more of what was said.
     """
 
     text: str
@@ -89,6 +91,7 @@ class Variant:
     inside: bool = False
     exact: bool = False
     weak: bool = False
+    fallback: bool = False
 
     @property
     def is_bound(self) -> bool:

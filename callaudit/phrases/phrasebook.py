@@ -280,8 +280,9 @@ class _Compiler:
             whole_utterance=model.whole_utterance,
             before_break=model.before_break,
             inside=model.inside,
-            exact=model.exact,
+            exact=model.exact or model.fallback,
             weak=model.weak,
+            fallback=model.fallback,
         )
 
     def _exceptions(self, model: ExceptionsModel, location: Location) -> Exceptions:

@@ -30,6 +30,9 @@ class VariantModel(_Strict):
     weak: bool = Field(
         default=False, description="可能是用自己的话说的：只按字面找，只请人复核（义务类话术可用）"
     )
+    fallback: bool = Field(
+        default=False, description="只按字面找，而且只在别的说法按字面、按读音都不能确定时才用"
+    )
 
 
 class ExceptionsModel(_Strict):

@@ -93,6 +93,7 @@ class Search:
         self._by_role: dict[Role, list[bool]] = {}
         self.excepted: list[tuple[int, int, int]] = []
         self.weak: list[tuple[Stream, Found]] = []
+        self.fallbacks: list[tuple[Stream, Found]] = []
         self.open: list[_Place] = []
         self.sought: list[_Place] = []
         self.doubtful: list[_Place] = []
@@ -117,17 +118,29 @@ class Search:
         found = index.search(stream.text, self._allowed(stream.role).__getitem__)
         found.sort(key=lambda one: (one.phrase, one.start - one.end, one.start))
         for one in found:
-            if self.phrases[one.phrase].variants[one.variant].weak:
+            variant = self.phrases[one.phrase].variants[one.variant]
+            if variant.weak:
                 self.weak.append((stream, one))
-                continue
-            spans = self.taken.setdefault((id(stream), one.phrase), [])
-            if any(one.start < end and start < one.end for start, end in spans):
-                continue
-            if self._permitted(stream, one.phrase, one.variant, one.start, one.end):
-                spans.append((one.start, one.end))
-                self.hits.append(self._exact_hit(stream, one))
-            elif self.phrases[one.phrase].banned:
-                self.excepted.append((id(stream), one.start, one.end))
+            elif variant.fallback:
+                self.fallbacks.append((stream, one))
+            else:
+                self._take_exact(stream, one)
+
+    def _take_exact(self, stream: Stream, one: Found) -> None:
+        spans = self.taken.setdefault((id(stream), one.phrase), [])
+        if any(one.start < end and start < one.end for start, end in spans):
+            return
+        if self._permitted(stream, one.phrase, one.variant, one.start, one.end):
+            spans.append((one.start, one.end))
+            self.hits.append(self._exact_hit(stream, one))
+        elif self.phrases[one.phrase].banned:
+            self.excepted.append((id(stream), one.start, one.end))
+
+    def fall_back(self) -> None:
+        """Adds wordings that count where no other was found for certain."""
+        for stream, one in self.fallbacks:
+            self._take_exact(stream, one)
+        self.fallbacks = []
 
     def _exact_hit(self, stream: Stream, found: Found) -> PhraseHit:
         phrase = self.phrases[found.phrase]
@@ -304,6 +317,7 @@ class Search:
                     self._add(place, decision, score)
                 else:
                     doubts.append((place, decision, score))
+        self.fall_back()
         for place, decision, score in doubts:
             if self._free(place):
                 self._add(place, decision, score)
@@ -382,10 +396,8 @@ class Search:
         return not phrase.word_borders or self._on_word_borders(stream, start, end)
 
     def _on_word_borders(self, stream: Stream, start: int, end: int) -> bool:
-        first = stream.text.rfind("\n", 0, start) + 1
-        last = stream.text.find("\n", end)
-        sentence = stream.text[first : last if last >= 0 else len(stream.text)]
-        borders = word_borders(sentence, self.phrasebook.lexicon)
+        first, last = stream.between_pauses(start, end)
+        borders = word_borders(stream.text[first:last], self.phrasebook.lexicon)
         return start - first in borders and end - first in borders
 
     def nearest(

@@ -157,7 +157,11 @@ class Stream:
 
     @cached_property
     def _breaks(self) -> frozenset[int]:
-        return frozenset(self._marks(lambda text: text.breaks))
+        return frozenset(self._pauses)
+
+    @cached_property
+    def _pauses(self) -> list[int]:
+        return self._marks(lambda text: text.breaks)
 
     @cached_property
     def _stops(self) -> list[int]:
@@ -206,15 +210,20 @@ class Stream:
         first = bisect_right(self._stops, start) - 1
         return self._stops[first], self._stops[bisect_left(self._stops, end)]
 
+    def between_pauses(self, start: int, end: int) -> tuple[int, int]:
+        """The last pause before a stretch, and the first after it: words do not cross them."""
+        pauses = self._pauses
+        return pauses[bisect_right(pauses, start) - 1], pauses[bisect_left(pauses, end)]
+
     def clauses(self) -> Iterator[list[tuple[int, int]]]:
         """The clauses of each sentence, as far as punctuation and pauses tell."""
         stops = set(self._stops)
         clauses: list[tuple[int, int]] = []
-        for start, end in pairwise(sorted(self._breaks)):
-            if start in stops and clauses:
+        for start, end in pairwise(self._pauses):
+            if clauses and start in stops:
                 yield clauses
                 clauses = []
-            if self.owners[start] >= 0:
+            if start < end and self.owners[start] >= 0:
                 clauses.append((start, end))
         if clauses:
             yield clauses
