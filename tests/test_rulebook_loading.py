@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -286,3 +287,9 @@ def test_a_site_can_extend_the_shipped_rulebook(tmp_path: Path) -> None:
     check = rulebook.rule("hold-reassurance").check
     assert check.model_dump()["every_seconds"] == 20
     assert check.model_dump()["tolerance_seconds"] == 1
+
+
+def test_every_banned_phrase_of_the_shipped_phrasebooks_is_named_by_the_rulebook() -> None:
+    named = set(re.findall(r"[a-z][a-z-]+", shipped_rulebook().read_text("utf-8")))
+    banned = {phrase.id for phrase in load_rulebook(None).phrasebook if phrase.banned}
+    assert banned <= named

@@ -33,7 +33,7 @@ def of_hit(hit: PhraseHit, prescribed: str | None = None) -> Evidence:
         hit.quote,
         hit.phrase,
         hit.method,
-        hit.score,
+        None if hit.method == "text" else hit.score,
         prescribed,
     )
 

@@ -28,6 +28,9 @@ from callaudit.phrases.text import number_value
 _NUMBER = "[0-9零〇一二三四五六七八九十百两幺]+"
 _ADDRESS_PART = re.compile(f"({_NUMBER})(号楼|号院|栋|幢|单元|室|号门)")
 _AFTER_UNIT = re.compile(f"单元[，,、]?({_NUMBER})")
+# 新民路27号; but 幸福路15号停暖 is a date.
+_STREET = re.compile(f"[路街道巷]({_NUMBER})号(?![楼院线门停来开就才以之早晚供那]|上午|下午|前|后)")
+_HOUSE = re.compile(f"({_NUMBER})号")
 _SURNAMES = (
     "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任"
     "沈姚卢姜崔钟谭陆汪范金石廖贾夏韦付方白邹孟熊秦邱江尹薛闫段雷侯龙史陶黎贺顾毛郝龚邵万钱严覃武戴莫孔向汤"
@@ -69,7 +72,7 @@ class _Given:
 class Readback(Check):
     """重要内容（电话、地址、姓名）要重复、确认。
 
-    检查：客户说了电话号码（min_digits 位以上）、带楼号单元的地址或全名之后，坐席有没有重复，
+    检查：客户说了电话号码（min_digits 位以上）、地址（楼号单元、门牌）或全名之后，坐席有没有重复，
     或在 confirm_turns 个话轮内请客户确认（confirm）。数字不论怎样读、怎样写，都按数字比较。
     合格：每样至少重复一部分（号码达到 min_share），或请客户确认。
     不合格：有一样完全没有重复，也没有请客户确认；依据是客户的原话和坐席之后的话。
@@ -251,6 +254,7 @@ def _number(pieces: list[tuple[Utterance, str]], min_digits: int) -> list[_Given
 def _address_parts(text: str) -> tuple[str, ...]:
     parts = [number_value(number) + unit for number, unit in _ADDRESS_PART.findall(text)]
     parts += [number_value(number) for number in _AFTER_UNIT.findall(text)]
+    parts += [number_value(number) + "号" for number in _STREET.findall(text)]
     return tuple(dict.fromkeys(parts))
 
 
@@ -265,6 +269,7 @@ def _repeats(item: _Given, text: str, min_share: float) -> bool:
             return _digits_repeated(item, text, min_share)
         case "address":
             said = set(_address_parts(by_sound(text)))
+            said.update(number_value(number) + "号" for number in _HOUSE.findall(text))
             if said.intersection(item.tokens):
                 return True
             return half_repeated(all_digits(item.tokens), all_digits([by_sound(text)]))

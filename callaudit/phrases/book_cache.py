@@ -63,10 +63,7 @@ def write_book(folder: Path, book: Phrasebook, files: Sequence[Path]) -> None:
 
 def _phrase_data(phrase: Phrase) -> dict[str, Any]:
     data = {field.name: getattr(phrase, field.name) for field in fields(phrase)}
-    data["variants"] = [
-        [getattr(one, option) for option in _OPTIONS]
-        for one in phrase.variants
-    ]
+    data["variants"] = [[getattr(one, option) for option in _OPTIONS] for one in phrase.variants]
     data["exceptions"] = asdict(phrase.exceptions)
     data["examples"] = asdict(phrase.examples)
     return data
