@@ -11,7 +11,7 @@ from callaudit.calls import Role, Span, Utterance
 from callaudit.checks.base import Check, Finding, failed, passed, uncertain
 from callaudit.checks.case import Case
 from callaudit.checks.evidence import clock, of_utterance, seconds
-from callaudit.checks.talk import is_backchannel, spoken
+from callaudit.checks.talk import is_backchannel, spoken, words_begin_ms
 
 _SAME_TURN_MS = 800
 
@@ -75,15 +75,16 @@ class Interruption(Check):
             or is_backchannel(utterance)
         ):
             return 0
-        before = Span(max(0, utterance.start_ms - 30_000), utterance.start_ms + 1)
+        begin_ms = words_begin_ms(utterance)
+        before = Span(max(0, begin_ms - 30_000), begin_ms + 1)
         for customer in case.call.utterances_of(Role.CUSTOMER, before):
             if (
-                customer.start_ms < utterance.start_ms < customer.end_ms
+                customer.start_ms < begin_ms < customer.end_ms
                 and not is_backchannel(customer)
                 and not self._agent_had_the_floor(case, utterance, customer)
                 and spoken(customer.text) != spoken(utterance.text)  # leakage
             ):
-                return min(customer.end_ms, utterance.end_ms) - utterance.start_ms
+                return min(customer.end_ms, utterance.end_ms) - begin_ms
         return 0
 
     @staticmethod

@@ -32,6 +32,8 @@ _ASKS_CUSTOMER = re.compile(
 _CALLING = re.compile("喂|你好|您好|在吗|在不在|还在|有人|人呢|听见|听得到|怎么没")
 
 BACKCHANNEL_MAX_CHARS = 8
+SLOW_CHARACTER_MS = 500
+"""No character takes longer; 120 a minute is the slowest speech that the regulation allows."""
 MURMUR_MAX_MS = 1000
 """Voice without text that is no longer than this is taken for a 嗯."""
 
@@ -39,6 +41,19 @@ MURMUR_MAX_MS = 1000
 def spoken(text: str) -> str:
     """The characters that are spoken: without punctuation and spaces."""
     return _NOT_SPOKEN.sub("", text)
+
+
+def words_begin_ms(utterance: Utterance) -> int:
+    """When an utterance's words begin: nobody draws out its first word for seconds.
+
+    A recogniser gives the first word all the voice before it, also what leaked in from the other
+    side.
+    """
+    if not utterance.words:
+        return utterance.start_ms
+    first = utterance.words[0]
+    longest_ms = SLOW_CHARACTER_MS * max(1, len(spoken(first.text)))
+    return max(utterance.start_ms, min(first.end_ms, utterance.end_ms) - longest_ms)
 
 
 def is_backchannel(utterance: Utterance) -> bool:

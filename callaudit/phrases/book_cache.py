@@ -20,7 +20,7 @@ from callaudit.calls import Role
 from callaudit.phrases.model import Examples, Exceptions, Phrase, Phrasebook, Variant
 from callaudit.phrases.notation import NotationError, Site, parse
 
-FORMAT = 8
+FORMAT = 9
 """Raised whenever what is written, or how it is made, changes."""
 
 _OPTIONS = [field.name for field in fields(Variant) if field.name != "sequence"]

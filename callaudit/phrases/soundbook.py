@@ -115,7 +115,7 @@ class Soundbook:
             node_firsts=np.cumsum(sizes) - sizes,
             longest=integers([graph.longest for graph in graphs]),
             needed=integers(
-                [_needed(one.graph, phrases[one.phrase].homophones) for one in variants]
+                [_needed(one.graph, phrases[one.phrase]) for one in variants]
             ),
             before=integers([node.before for node in nodes]),
             levels=integers([level for graph in graphs for level in _levels(graph.nodes)]),
@@ -168,9 +168,15 @@ def _kinds(nodes: Sequence[Node], table: SyllableTable) -> tuple[NDArray[np.int3
     return costs, kinds
 
 
-def _needed(graph: Graph, homophones: bool) -> int:
-    """Seeds that a spot must have: what is left when about one syllable in five is misheard."""
-    if graph.shortest <= 2 and (homophones or any(node.slot for node in graph.nodes)):
+def _needed(graph: Graph, phrase: Phrase) -> int:
+    """Seeds that a spot must have: what is left when about one syllable in five is misheard.
+
+    One is left of a duty's three syllables (对不起) when the first or the last is misheard; more is
+    asked of what would be an accusation.
+    """
+    if graph.shortest <= 2 and (phrase.homophones or any(node.slot for node in graph.nodes)):
+        return 1
+    if graph.shortest == 3 and phrase.is_duty:
         return 1
     parts = graph.parts
     seeds = graph.shortest - parts + max(0, graph.shortest - 2 * parts)
