@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Literal
 from callaudit.calls import PhraseHit, Role, Span, Utterance, merge_spans
 from callaudit.checks.holds import Gap, Hold, customer_asks_to_wait
 from callaudit.checks.intervals import crop, subtract, total_ms
-from callaudit.checks.talk import asks_customer, is_backchannel, is_calling, spoken
+from callaudit.checks.talk import (
+    asks_customer,
+    is_backchannel,
+    is_calling,
+    is_question,
+    spoken,
+)
 
 if TYPE_CHECKING:
     from callaudit.checks.case import Case
@@ -31,6 +37,9 @@ UNHEARD_MIN_MS = 500
 
 REPLY_MS = 3000
 """A 好的 so soon after the agent's words replies to them."""
+
+PUT_OFF_MAX_CHARS = 12
+"""A reply this short, after which the customer goes on after a silence, only put off the answer."""
 
 MUSIC_MIN_MS = 3000
 
@@ -336,8 +345,9 @@ class _Machine:
         if before is not None:
             if customer_asks_to_wait(before.text):
                 return None
-            # after a bare 嗯 the customer may still be thinking
-            agents_turn = agent_breaks_it or following is None or not is_backchannel(before)
+            # after a bare 嗯 the customer may still be thinking, after a short reply looking it up
+            looks_it_up = is_backchannel(before) or _puts_off(block, before)
+            agents_turn = agent_breaks_it or following is None or not looks_it_up
         elif block.utterance is None or asks_customer(block.utterance.text):
             agents_turn = False
         else:
@@ -361,6 +371,14 @@ class _Machine:
 
     def _longest_wait(self, span: Span) -> int:
         return max((wait.duration_ms for wait in self._waits(span)), default=0)
+
+
+def _puts_off(block: _Block, reply: Utterance) -> bool:
+    """Whether a reply to the agent's question is too short to be all of it (我得翻翻手机)."""
+    words = block.utterance.text if block.utterance is not None else ""
+    asked = asks_customer(words) or is_question(words) or "？" in words
+    short = len(spoken(reply.text)) <= PUT_OFF_MAX_CHARS
+    return asked and short and not is_question(reply.text)
 
 
 def _between(start_ms: int, end_ms: int) -> Span:

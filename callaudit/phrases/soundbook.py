@@ -114,9 +114,7 @@ class Soundbook:
             sizes=sizes,
             node_firsts=np.cumsum(sizes) - sizes,
             longest=integers([graph.longest for graph in graphs]),
-            needed=integers(
-                [_needed(one.graph, phrases[one.phrase]) for one in variants]
-            ),
+            needed=integers([_needed(one.graph, phrases[one.phrase]) for one in variants]),
             before=integers([node.before for node in nodes]),
             levels=integers([level for graph in graphs for level in _levels(graph.nodes)]),
             gaps=integers([node.gap for node in nodes]),
