@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-LIKELY = 0.4
+LIKELY = 0.35
 """Score from which a sentence is shown to a person (see `tests/benchmarks/wordings.py`)."""
 GUESS_SCORE = 0.4
 """Score of hits that are guesses: any wording of a phrasebook comes before them."""
