@@ -70,7 +70,7 @@ class Interruption(Check):
     def _overlap(self, case: Case, utterance: Utterance) -> int:
         """How long the agent talks over a customer who had the floor when the agent began."""
         if (
-            utterance.span.duration_ms < self.keeps_seconds * 1000
+            utterance.end_ms - words_begin_ms(utterance) < self.keeps_seconds * 1000
             or len(spoken(utterance.text)) < self.min_chars
             or is_backchannel(utterance)
         ):
@@ -79,7 +79,7 @@ class Interruption(Check):
         before = Span(max(0, begin_ms - 30_000), begin_ms + 1)
         for customer in case.call.utterances_of(Role.CUSTOMER, before):
             if (
-                customer.start_ms < begin_ms < customer.end_ms
+                customer.start_ms < utterance.start_ms <= begin_ms < customer.end_ms
                 and not is_backchannel(customer)
                 and not self._agent_had_the_floor(case, utterance, customer)
                 and spoken(customer.text) != spoken(utterance.text)  # leakage

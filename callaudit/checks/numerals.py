@@ -19,6 +19,8 @@ _ROW = re.compile("[0-9]{3,}")
 _SURE_ROW = 5
 _SUFFIX = "儿"
 _NO_ADDRESS = ("层", "道", "门")
+_NO_UNIT = ("但愿", "漏")
+"""也就但愿, 15号漏水: words that only sound like a unit."""
 
 
 def by_sound(text: str) -> str:
@@ -39,7 +41,8 @@ def by_sound(text: str) -> str:
                 written[place] = sounds[place]
 
     for unit in _UNIT.finditer(sounds):
-        if text.startswith(_NO_ADDRESS, unit.end()):
+        named = text[unit.end() - 2 : unit.end()]
+        if text.startswith(_NO_ADDRESS, unit.end()) or any(one in named for one in _NO_UNIT):
             continue
         replace(unit.start(), unit.end())
         written[unit.end() - 2 : unit.end()] = _UNITS[unit.group()[-2:]]

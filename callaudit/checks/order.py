@@ -26,6 +26,10 @@ LOST_WORD_MS = 450
 """Voice without a word before the offending words: the earlier ones may have been lost there."""
 
 
+BREATH_MS = 8000
+"""What is said so soon after something, with no word of the other side between, belongs to it."""
+
+
 class Item(Parameters):
     """Something that is said.
 
@@ -125,8 +129,13 @@ class Order(Check):
         other = Role(self.role).other
         for hit in hits:
             for opener in openers:
-                between = Span(min(hit.end_ms, opener.start_ms), opener.start_ms)
-                if hit.start_ms < opener.start_ms and not case.call.utterances_of(other, between):
+                if not opener.certain or hit.start_ms >= opener.start_ms:
+                    continue
+                between = Span(hit.start_ms, opener.start_ms)
+                silent = between.duration_ms <= BREATH_MS and not any(
+                    voice.overlaps(between) for voice in case.call.voice_of(other)
+                )
+                if silent and not case.call.utterances_of(other, between):
                     return hit
         return hits[-1]
 

@@ -28,8 +28,10 @@ from callaudit.phrases.text import number_value
 _NUMBER = "[0-9零〇一二三四五六七八九十百两幺]+"
 _ADDRESS_PART = re.compile(f"({_NUMBER})(号楼|号院|栋|幢|单元|室|号门)")
 _AFTER_UNIT = re.compile(f"单元[，,、]?({_NUMBER})")
-# 新民路27号; but 幸福路15号停暖 is a date.
-_STREET = re.compile(f"[路街道巷]({_NUMBER})号(?![楼院线门停来开就才以之早晚供那]|上午|下午|前|后)")
+# 新民路27号，…; but 幸福路15号停暖, 知道15号 are dates.
+_STREET = re.compile(
+    f"(?:路|街|大道|巷)({_NUMBER})号(?=[，,。！!；;\\s]|$|附近|旁边|对面|那家|那户)"
+)
 _HOUSE = re.compile(f"({_NUMBER})号")
 _SURNAMES = (
     "王李张刘陈杨黄赵吴周徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董袁潘于蒋蔡余杜叶程苏魏吕丁任"

@@ -53,7 +53,8 @@ def words_begin_ms(utterance: Utterance) -> int:
         return utterance.start_ms
     first = utterance.words[0]
     longest_ms = SLOW_CHARACTER_MS * max(1, len(spoken(first.text)))
-    return max(utterance.start_ms, min(first.end_ms, utterance.end_ms) - longest_ms)
+    drawn_out_ms = min(first.end_ms, utterance.end_ms) - longest_ms
+    return max(utterance.start_ms, first.start_ms, drawn_out_ms)
 
 
 def is_backchannel(utterance: Utterance) -> bool:

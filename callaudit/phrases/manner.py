@@ -54,11 +54,12 @@ def _stretches(stream: Stream) -> list[tuple[int, int]]:
     return found
 
 
-def _places(start: int, stop: int) -> range:
+def _places(start: int, stop: int) -> list[int]:
     """Where pieces of a clause begin that is too long."""
     if stop - start <= _LONGEST:
-        return range(0)
-    return range(start, stop - _LONGEST + 1, _LONGEST // 2)
+        return []
+    last = stop - _LONGEST
+    return [*range(start, last, _LONGEST // 2), last]
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,8 @@ class Manner:
         innocent += [part for text in (*misses, *ordinary) for part in _clauses(text)]
         banned = {fold(text) for phrase in phrases if phrase.banned for text in phrase.examples.hit}
         innocent = sorted({text for text in innocent if text and text not in banned})
+        if not innocent:  # nothing to tell offences from
+            return cls.of((), ())
         samples = [_counts(text) for _, text in offences] + [_counts(text) for text in innocent]
         seen = Counter(gram for sample in samples for gram in sample)
         grams = {gram: place for place, gram in enumerate(g for g, n in seen.items() if n > 1)}

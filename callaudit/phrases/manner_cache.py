@@ -53,6 +53,6 @@ def read_manner(folder: Path, sha256: str) -> Manner | None:
             )
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as cause:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as cause:
         _log.info("cannot use %s: %s", path, cause)
         return None

@@ -181,8 +181,13 @@ class Search:
                 self.hits.append(self._exact_hit(stream, one))
 
     def guesses(self, manner: Manner) -> None:
-        """Adds what is worded like a banned phrase, where none was found and no exception holds."""
+        """Adds what an agent says like a banned phrase, where no wording of one was found.
+
+        Nor where an exception holds. Customers may be rude.
+        """
         for stream in self.streams:
+            if stream.role == Role.CUSTOMER:
+                continue
             settled = [
                 stream.sentence(*span)
                 for (owner, number), spans in self.taken.items()
@@ -191,7 +196,7 @@ class Search:
             ]
             settled += [(start, end) for owner, start, end in self.excepted if owner == id(stream)]
             for number, start, end in manner.guesses(stream, settled):
-                if self.phrases[number].role in (None, stream.role):
+                if self.phrases[number].may_be_said_by(stream.role):
                     self.hits.append(self._guess(stream, self.phrases[number], start, end))
 
     def _guess(self, stream: Stream, phrase: Phrase, start: int, end: int) -> PhraseHit:

@@ -85,7 +85,7 @@ def read_sounds(folder: Path, sha256: str) -> PhoneticIndex | None:
         return PhoneticIndex(_variants(text), book, table)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, IndexError, zipfile.BadZipFile) as cause:
+    except (OSError, EOFError, LookupError, TypeError, ValueError, zipfile.BadZipFile) as cause:
         _log.info("cannot use %s: %s", path, cause)
         return None
 

@@ -60,7 +60,9 @@ def look(matcher: Matcher, phrase: str, sentences: dict[str, list[str]]) -> Foun
         own = [hit for hit in hits if hit.phrase == phrase]
         if any(hit.certain for hit in own):
             return "found"
-        return "asked" if own or any(hit.method == "text" for hit in hits) else "nothing"
+        banned = matcher.phrasebook[phrase].banned
+        alike = banned and any(hit.method == "text" for hit in hits)
+        return "asked" if own or alike else "nothing"
 
     said, near = ([(one, outcome(one)) for one in sentences[key]] for key in ("say", "near"))
     return Found(

@@ -21,3 +21,7 @@ def test_a_first_word_is_not_drawn_out_over_what_leaked_in() -> None:
 
 def test_without_words_the_voice_is_all_there_is() -> None:
     assert words_begin_ms(heard()) == 1000
+
+
+def test_a_pause_before_the_first_word_is_no_word() -> None:
+    assert words_begin_ms(heard(Word("您好", 2000, 2400))) == 2000

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from callaudit.calls import PhraseHit, Role, Utterance
 from callaudit.phrases.examples import say
@@ -81,6 +83,40 @@ def test_a_sentence_is_ordinary_once_it_is_listed(book: Callable[..., Phrasebook
     assert not guesses(Matcher(book(text)), say(UNKNOWN, Role.AGENT))
 
 
+def test_the_end_of_a_long_sentence_is_looked_at_too(
+    small: Matcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[str] = []
+    scores = Manner.scores
+
+    def listen(self: Manner, sentences: Sequence[str]) -> NDArray[np.float64]:
+        looked_at.extend(sentences)
+        return scores(self, sentences)
+
+    monkeypatch.setattr(Manner, "scores", listen)
+    text = "师傅明天上午去您家里看一下然后再给您回个电话好吧这样行不行"
+    guesses(small, say(text, Role.AGENT))
+    assert looked_at[0].startswith("师傅明天")
+    assert looked_at[-1].endswith("这样行不行")
+
+
+def test_a_book_with_nothing_to_tell_offences_from_marks_nothing(
+    book: Callable[..., Phrasebook],
+) -> None:
+    text = """
+phrasebook: test
+phrases:
+  told-you:
+    title: 嫌客户又问
+    role: agent
+    banned: true
+    severity: major
+    variants: [刚才不是跟你说了吗, 怎么还问]
+    examples: {hit: [怎么还问]}
+"""
+    assert not guesses(Matcher(book(text)), say("师傅明天上午去您家。", Role.AGENT))
+
+
 def test_what_was_learned_is_kept(small: Matcher, tmp_path: Path) -> None:
     learned = Manner.of(small.phrases, small.phrasebook.ordinary)
     write_manner(tmp_path, "a" * 64, learned)
@@ -94,8 +130,9 @@ def test_what_was_learned_is_kept(small: Matcher, tmp_path: Path) -> None:
 def test_a_broken_file_is_as_good_as_none(tmp_path: Path, small: Matcher) -> None:
     write_manner(tmp_path, "a" * 64, small.manner)
     (file,) = tmp_path.glob("manner-*")
-    file.write_bytes(file.read_bytes()[:200])
-    assert read_manner(tmp_path, "a" * 64) is None
+    for length in (200, 0):
+        file.write_bytes(file.read_bytes()[:length])
+        assert read_manner(tmp_path, "a" * 64) is None
 
 
 def test_ordinary_sentences_of_the_shipped_phrasebooks_are_no_offence(shipped: Phrasebook) -> None:
