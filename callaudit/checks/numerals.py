@@ -46,8 +46,8 @@ def by_sound(text: str) -> str:
             continue
         replace(unit.start(), unit.end())
         written[unit.end() - 2 : unit.end()] = _UNITS[unit.group()[-2:]]
-    for number in _AFTER_UNIT.finditer(sounds):
-        replace(*number.span())
+        if number := _AFTER_UNIT.match(sounds, unit.end()):
+            replace(*number.span())
     for row in _ROW.finditer(sounds):
         recognised = sum(bool(digit_runs(one)) for one in text[row.start() : row.end()])
         if len(row.group()) >= _SURE_ROW or 2 * recognised > len(row.group()):

@@ -145,21 +145,13 @@ class Search:
     def _exact_hit(self, stream: Stream, found: Found) -> PhraseHit:
         phrase = self.phrases[found.phrase]
         variant = phrase.variants[found.variant]
-        heard = stream.heard(found.start, found.end)
-        return PhraseHit(
-            phrase=phrase.id,
-            role=stream.role,
-            utterance=heard.utterance,
-            start_ms=heard.start_ms,
-            end_ms=heard.end_ms,
-            quote=heard.quote,
+        return replace(
+            _hit(phrase, stream, stream.heard(found.start, found.end)),
             variant=found.wording,
             score=OWN_WORDS if variant.weak else 1.0,
             certain=not variant.weak
             and not (variant.whole_utterance and stream.joined(found.start, found.end)),
             slots=tuple((key, _slot_value(key, value)) for key, value in found.slots),
-            start_char=heard.start_char,
-            end_char=heard.end_char,
         )
 
     def own_words(self) -> None:
@@ -196,25 +188,10 @@ class Search:
             ]
             settled += [(start, end) for owner, start, end in self.excepted if owner == id(stream)]
             for number, start, end in manner.guesses(stream, settled):
-                if self.phrases[number].may_be_said_by(stream.role):
-                    self.hits.append(self._guess(stream, self.phrases[number], start, end))
-
-    def _guess(self, stream: Stream, phrase: Phrase, start: int, end: int) -> PhraseHit:
-        heard = stream.heard(start, end)
-        return PhraseHit(
-            phrase=phrase.id,
-            role=stream.role,
-            utterance=heard.utterance,
-            start_ms=heard.start_ms,
-            end_ms=heard.end_ms,
-            quote=heard.quote,
-            variant="",
-            method="text",
-            score=GUESS_SCORE,
-            certain=False,
-            start_char=heard.start_char,
-            end_char=heard.end_char,
-        )
+                phrase = self.phrases[number]
+                if phrase.may_be_said_by(stream.role):
+                    hit = _hit(phrase, stream, stream.heard(start, end))
+                    self.hits.append(replace(hit, method="text", score=GUESS_SCORE, certain=False))
 
     # --- phonetic ---------------------------------------------------------------------------
 
@@ -372,14 +349,8 @@ class Search:
         )
 
     def _sound_hit(self, place: _Place) -> PhraseHit:
-        heard = place.heard
-        return PhraseHit(
-            phrase=self.phrases[place.sounding.phrase].id,
-            role=place.stream.role,
-            utterance=heard.utterance,
-            start_ms=heard.start_ms,
-            end_ms=heard.end_ms,
-            quote=heard.quote,
+        return replace(
+            _hit(self.phrases[place.sounding.phrase], place.stream, place.heard),
             variant=place.sounding.account.wording,
             slots=tuple(
                 (key, _slot_value(key, value)) for key, value in place.sounding.account.slots
@@ -387,8 +358,6 @@ class Search:
             method="phonetic",
             score=round(place.sounding.similarity, 4),
             certain=False,
-            start_char=heard.start_char,
-            end_char=heard.end_char,
         )
 
     # --- both -------------------------------------------------------------------------------
@@ -516,6 +485,21 @@ class Search:
             near_misses=self._near_misses(),
             candidates=self._candidates(self._undecided()) if candidates else (),
         )
+
+
+def _hit(phrase: Phrase, stream: Stream, heard: Heard) -> PhraseHit:
+    """A phrase where something was heard; how it was found is still to be said."""
+    return PhraseHit(
+        phrase=phrase.id,
+        role=stream.role,
+        utterance=heard.utterance,
+        start_ms=heard.start_ms,
+        end_ms=heard.end_ms,
+        quote=heard.quote,
+        variant="",
+        start_char=heard.start_char,
+        end_char=heard.end_char,
+    )
 
 
 def _covered(start: int, end: int, spans: Iterable[tuple[int, int]]) -> bool:

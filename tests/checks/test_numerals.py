@@ -27,6 +27,7 @@ def test_digits_and_units_by_their_sound(heard: str, meant: str) -> None:
     [
         "我就要好楼层的房子",
         "您把单元门打开",
+        "我也就但愿一起修好",
         "我们一起把这事办了",
         "就是要一个准信儿",
         "那儿号楼都停了",
